@@ -1,0 +1,22 @@
+"""Where the native recorder lies, and why it cannot be used where it cannot."""
+
+import sys
+from pathlib import Path
+from typing import Final
+
+__all__ = ["LIBRARY", "missing_sentence"]
+
+LIBRARY: Final = Path(__file__).parent / "native" / "liblockscope.so"
+"""The interposer, made by `hatch_build.py` when lockscope was installed."""
+
+
+def missing_sentence() -> str:
+    """One line that says why locks cannot be recorded here; empty where they can."""
+    if sys.platform != "linux":
+        return f"lock-level capture needs Linux; on {sys.platform} only the workers' own records are kept."
+    if not LIBRARY.exists():
+        return (
+            "lock-level capture is off: lockscope was installed without a C compiler. Install one "
+            "(Debian: apt-get install gcc libc6-dev) and reinstall lockscope."
+        )
+    return ""

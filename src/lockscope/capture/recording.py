@@ -1,0 +1,123 @@
+"""A recording: the folder of a trace while programs write into it."""
+
+import datetime
+import platform
+import socket
+import sqlite3
+import time
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Final, Self
+
+from lockscope import __version__
+from lockscope.capture.library import LIBRARY, missing_sentence
+from lockscope.capture.supervisor import Supervisor
+from lockscope.errors import CaptureError
+from lockscope.trace.manifest import Manifest
+
+__all__ = ["ENVIRONMENT_LITERALS", "ENVIRONMENT_TRACE", "Recording", "fresh_folder"]
+
+ENVIRONMENT_TRACE: Final = "LOCKSCOPE_TRACE"
+ENVIRONMENT_LITERALS: Final = "LOCKSCOPE_LITERALS"
+
+
+def fresh_folder(path: Path) -> Path:
+    """Make a folder that only its owner can read, and its parents; give its absolute path.
+
+    Raises:
+        CaptureError: It exists and holds something, or cannot be made there.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.mkdir(mode=0o700, exist_ok=True)
+        occupied = any(path.iterdir())
+        path.chmod(0o700)
+    except FileExistsError as error:
+        raise CaptureError(
+            f"{path} is a file; choose another folder with -o.", path=path
+        ) from error
+    except OSError as error:
+        raise CaptureError(
+            f"{path} cannot be made: {error.strerror}. Choose another folder with -o.", path=path
+        ) from error
+    if occupied:
+        raise CaptureError(
+            f"{path} exists and is not empty; nothing was written. Choose another folder with -o.",
+            path=path,
+        )
+    return path.resolve()
+
+
+class Recording:
+    """The folder of a trace while programs write into it; a context manager.
+
+    Entering makes the folder and the manifest and starts the supervisor; leaving finishes both. A child started
+    with `environment()` in between is recorded, and so is whatever it starts.
+
+    Args:
+        folder: The trace's folder; it must not exist, or be empty.
+        command: The command line that is recorded, for the manifest.
+        literals: Keep the literals of SQL text instead of masking them.
+
+    Raises:
+        CaptureError: The folder exists and holds something, or cannot be made.
+    """
+
+    def __init__(self, folder: Path, command: tuple[str, ...], *, literals: bool = False) -> None:
+        self.folder = fresh_folder(folder)
+        self.missing = missing_sentence()
+        self._literals = literals
+        self.manifest = Manifest(
+            command=command,
+            folder=str(Path.cwd()),
+            host=socket.gethostname(),
+            boot_id=_boot_id(),
+            started_ns=time.monotonic_ns(),
+            started_at=datetime.datetime.now().astimezone().isoformat(timespec="milliseconds"),
+            versions={
+                "lockscope": __version__,
+                "python": platform.python_version(),
+                "sqlite": sqlite3.sqlite_version,
+            },
+            capture={"locks": not self.missing, "literals": literals, "missing": self.missing},
+        )
+        self.manifest.write(self.folder)
+        self.exit_status: int | None = None
+        self._supervisor = Supervisor(self.folder)
+
+    def __enter__(self) -> Self:
+        self._supervisor.__enter__()
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self._supervisor.__exit__(*exception)
+        self.manifest = replace(
+            self.manifest, ended_ns=time.monotonic_ns(), exit_status=self.exit_status
+        )
+        self.manifest.write(self.folder)
+
+    def environment(self, base: Mapping[str, str]) -> dict[str, str]:
+        """The environment under which a program is recorded.
+
+        Args:
+            base: The environment that the program would have had.
+        """
+        environment = {**base, ENVIRONMENT_TRACE: str(self.folder)}
+        if self._literals:
+            environment[ENVIRONMENT_LITERALS] = "1"
+        if not self.missing:
+            others = [entry for entry in base.get("LD_PRELOAD", "").split(":") if entry]
+            environment["LD_PRELOAD"] = ":".join([str(LIBRARY), *others])
+        return environment
+
+    def ended(self, pid: int, status: int) -> None:
+        """Record how a child ended; `status` as `subprocess.Popen.returncode` gives it."""
+        self._supervisor.ended(pid, status)
+
+
+def _boot_id() -> str:
+    try:
+        return Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
+    except OSError:
+        return ""

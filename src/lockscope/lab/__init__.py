@@ -1,0 +1,1 @@
+"""Experiments: workloads, the workers that run them, and the audit of what they left."""

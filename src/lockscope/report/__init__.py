@@ -1,0 +1,1 @@
+"""An analysis in some shape: one module a shape."""

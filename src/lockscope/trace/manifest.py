@@ -1,0 +1,105 @@
+"""The manifest of a trace: what was recorded, where, with what."""
+
+import json
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Final, Self
+
+from lockscope.errors import TraceError
+from lockscope.trace.kinds import VERSION
+
+__all__ = ["MANIFEST_NAME", "DatabaseFile", "Manifest"]
+
+MANIFEST_NAME: Final = "manifest.json"
+
+
+@dataclass(frozen=True, slots=True)
+class DatabaseFile:
+    """A database that the trace saw: where it lay and which file that was.
+
+    Attributes:
+        path: As the first process that locked it knew it.
+        device: `st_dev`.
+        inode: `st_ino`; with the device it names the file even after a rename.
+        journal_mode: `wal`, `rollback`, or `unknown`, as the file said when the recording ended.
+    """
+
+    path: str
+    device: int
+    inode: int
+    journal_mode: str
+
+
+@dataclass(frozen=True, slots=True)
+class Manifest:
+    """What was recorded, where, with what.
+
+    Attributes:
+        command: The command line, word by word.
+        folder: The working folder of the command.
+        host: The machine's name.
+        boot_id: The kernel's boot id: two traces share a clock only when it is equal.
+        started_ns: CLOCK_MONOTONIC when the recording began.
+        started_at: The same moment on the wall clock, ISO 8601 with offset; for people only.
+        ended_ns: CLOCK_MONOTONIC when the recording ended, 0 while it goes on or where it was cut off.
+        versions: Of `lockscope`, `python`, `sqlite`.
+        capture: What could be recorded: `locks` and `literals` (true or false), `missing` (a sentence, or empty).
+        databases: Known once the recording has ended.
+        exit_status: Of the command; negative for a signal, None where unknown.
+        format: Version of the trace format.
+    """
+
+    command: tuple[str, ...]
+    folder: str
+    host: str
+    boot_id: str
+    started_ns: int
+    started_at: str
+    versions: dict[str, str]
+    ended_ns: int = 0
+    capture: dict[str, bool | str] = field(default_factory=dict)
+    databases: tuple[DatabaseFile, ...] = ()
+    exit_status: int | None = None
+    format: int = VERSION
+
+    def write(self, trace: Path) -> None:
+        """Put the manifest into the trace's folder, in one step, so that no reader meets half of it."""
+        unfinished = trace / f".{MANIFEST_NAME}"
+        unfinished.write_text(json.dumps(asdict(self), indent=2) + "\n", encoding="utf-8")
+        unfinished.replace(trace / MANIFEST_NAME)
+
+    @classmethod
+    def read(cls, trace: Path) -> Self:
+        """Read the manifest of a trace's folder.
+
+        Raises:
+            TraceError: There is none, it is damaged, or a newer lockscope wrote it.
+        """
+        path = trace / MANIFEST_NAME
+        try:
+            document = json.loads(path.read_bytes())
+        except FileNotFoundError as error:
+            raise TraceError(f"{trace} is not a trace: it has no {MANIFEST_NAME}.", path=trace) from error
+        except OSError as error:
+            raise TraceError(f"{path} cannot be read: {error.strerror}.", path=path) from error
+        except ValueError as error:
+            raise TraceError(f"{path} is damaged: it is not JSON ({error}).", path=path) from error
+        return cls._checked(document, path)
+
+    @classmethod
+    def _checked(cls, document: object, path: Path) -> Self:
+        version = document.get("format") if isinstance(document, dict) else None
+        if not isinstance(document, dict) or not isinstance(version, int):
+            raise TraceError(f"{path} is not the manifest of a trace.", path=path)
+        if version > VERSION:
+            raise TraceError(
+                f"{path.parent} has trace format {version}; this lockscope reads up to {VERSION}. "
+                "Read it with the lockscope that recorded it, or a newer one.",
+                path=path,
+            )
+        try:
+            databases = tuple(DatabaseFile(**entry) for entry in document.pop("databases", ()))
+            command = tuple(document.pop("command"))
+            return cls(command=command, databases=databases, **document)
+        except (TypeError, KeyError) as error:
+            raise TraceError(f"{path} is damaged: {error}.", path=path) from error
