@@ -7,8 +7,8 @@
         ├── TraceError                a trace could not be read
         └── DatabaseError             a database could not be opened, made or read
 
-Every message is one sentence or two: what happened, where, and what to do about it. `cli.main` alone
-turns an error into an exit status.
+Every message is one sentence or two: what happened, where, and what to do about it. `cli.main`
+alone turns an error into an exit status.
 """
 
 from typing import TYPE_CHECKING, ClassVar, Final

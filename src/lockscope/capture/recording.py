@@ -52,8 +52,8 @@ def fresh_folder(path: Path) -> Path:
 class Recording:
     """The folder of a trace while programs write into it; a context manager.
 
-    Entering makes the folder and the manifest and starts the supervisor; leaving finishes both. A child started
-    with `environment()` in between is recorded, and so is whatever it starts.
+    Entering makes the folder and the manifest and starts the supervisor; leaving finishes both. A
+    child started with `environment()` in between is recorded, and so is whatever it starts.
 
     Args:
         folder: The trace's folder; it must not exist, or be empty.

@@ -1,4 +1,5 @@
-"""The supervisor: sees from outside when a recorded process ends, which the process itself cannot always tell."""
+"""The supervisor: sees from outside when a recorded process ends, which the process itself cannot
+always tell."""
 
 import contextlib
 import os
@@ -14,15 +15,17 @@ from lockscope.trace.writer import SegmentWriter, process_start
 __all__ = ["Supervisor"]
 
 _LOOK_EVERY_MS: Final = 20
-"""How often the trace's folder is looked at for new processes. One that starts and ends between two looks has
-its end recorded up to this late."""
+"""How often the trace's folder is looked at for new processes. One that starts and ends between two
+looks has its end recorded up to this late."""
 
 
 class Supervisor:
-    """Watches every process that opens a segment in a trace's folder, and records the moment it ends.
+    """Watches every process that opens a segment in a trace's folder, and records the moment it
+    ends.
 
-    `kill -9` leaves no record by the victim, and its locks vanish with it: without the supervisor a hold would
-    seem to last until somebody else proved it over. Uses one thread, and one pidfd for each living process.
+    `kill -9` leaves no record by the victim, and its locks vanish with it: without the supervisor a
+    hold would seem to last until somebody else proved it over. Uses one thread, and one pidfd for
+    each living process.
 
     Args:
         trace: The trace's folder.
@@ -72,7 +75,9 @@ class Supervisor:
         self._see_ends(0)
 
     def _meet_processes(self) -> None:
-        changed = self._trace.stat().st_mtime_ns if self._trace.exists() else self._folder_changed_ns
+        changed = (
+            self._trace.stat().st_mtime_ns if self._trace.exists() else self._folder_changed_ns
+        )
         if changed == self._folder_changed_ns:
             return
         self._folder_changed_ns = changed

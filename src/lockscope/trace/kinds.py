@@ -1,7 +1,7 @@
 """The words of the trace format: what a segment begins with, and what a record can tell.
 
-Free of numpy on purpose: a worker of the lab imports this page, and the arrays would add a tenth of a second to
-the start of each.
+Free of numpy on purpose: a worker of the lab imports this page, and the arrays would add a tenth of
+a second to the start of each.
 """
 
 from enum import IntEnum

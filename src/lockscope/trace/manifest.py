@@ -41,9 +41,11 @@ class Manifest:
         boot_id: The kernel's boot id: two traces share a clock only when it is equal.
         started_ns: CLOCK_MONOTONIC when the recording began.
         started_at: The same moment on the wall clock, ISO 8601 with offset; for people only.
-        ended_ns: CLOCK_MONOTONIC when the recording ended, 0 while it goes on or where it was cut off.
+        ended_ns: CLOCK_MONOTONIC when the recording ended, 0 while it goes on or where it was cut
+            off.
         versions: Of `lockscope`, `python`, `sqlite`.
-        capture: What could be recorded: `locks` and `literals` (true or false), `missing` (a sentence, or empty).
+        capture: What could be recorded: `locks` and `literals` (true or false), `missing` (a
+            sentence, or empty).
         databases: Known once the recording has ended.
         exit_status: Of the command; negative for a signal, None where unknown.
         format: Version of the trace format.
@@ -63,7 +65,8 @@ class Manifest:
     format: int = VERSION
 
     def write(self, trace: Path) -> None:
-        """Put the manifest into the trace's folder, in one step, so that no reader meets half of it."""
+        """Put the manifest into the trace's folder, in one step, so that no reader meets half of
+        it."""
         unfinished = trace / f".{MANIFEST_NAME}"
         unfinished.write_text(json.dumps(asdict(self), indent=2) + "\n", encoding="utf-8")
         unfinished.replace(trace / MANIFEST_NAME)
@@ -79,7 +82,9 @@ class Manifest:
         try:
             document = json.loads(path.read_bytes())
         except FileNotFoundError as error:
-            raise TraceError(f"{trace} is not a trace: it has no {MANIFEST_NAME}.", path=trace) from error
+            raise TraceError(
+                f"{trace} is not a trace: it has no {MANIFEST_NAME}.", path=trace
+            ) from error
         except OSError as error:
             raise TraceError(f"{path} cannot be read: {error.strerror}.", path=path) from error
         except ValueError as error:

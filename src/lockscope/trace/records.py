@@ -1,8 +1,9 @@
 """A segment as numpy sees it: `capture/native/record.h` in Python.
 
-A segment is a header of `HEADER_BYTES` followed by records of `RECORD_BYTES` each; beside it lies a text file,
-and a *text* in a record is a byte offset into that file (0 for none). `docs/trace-format.md` tells what each
-field means for each kind; `tests/trace/test_codec.py` holds this page and the C header together.
+A segment is a header of `HEADER_BYTES` followed by records of `RECORD_BYTES` each; beside it lies a
+text file, and a *text* in a record is a byte offset into that file (0 for none).
+`docs/trace-format.md` tells what each field means for each kind; `tests/trace/test_codec.py` holds
+this page and the C header together.
 """
 
 from typing import Final
@@ -59,8 +60,9 @@ RECORD: Final = np.dtype([*_FIELDS, ("sequence", "<u4")])
 """One record as it lies in a segment: 48 bytes."""
 
 MERGED: Final = np.dtype([*_FIELDS, ("process", "<u4")])
-"""One record after merging: numbers of files and contexts hold for the whole trace, and `process` has taken
-the place of `sequence`, so that merging ten million records needs no room for an eleventh field."""
+"""One record after merging: numbers of files and contexts hold for the whole trace, and `process`
+has taken the place of `sequence`, so that merging ten million records needs no room for an eleventh
+field."""
 
 HEADER: Final = np.dtype(
     [

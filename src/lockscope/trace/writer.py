@@ -34,7 +34,8 @@ _U32: Final = 0xFFFFFFFF
 
 
 def process_start(pid: int) -> int:
-    """Field 22 of `/proc/PID/stat`: clock ticks from boot to the start of the process, 0 where unknown."""
+    """Field 22 of `/proc/PID/stat`: clock ticks from boot to the start of the process, 0 where
+    unknown."""
     try:
         stat = Path(f"/proc/{pid}/stat").read_bytes()
     except OSError:
@@ -44,17 +45,20 @@ def process_start(pid: int) -> int:
 
 
 def escape_text(text: str) -> bytes:
-    """One line of a text file: backslash and newline escaped, undecodable bytes given back as they were."""
+    """One line of a text file: backslash and newline escaped, undecodable bytes given back as they
+    were."""
     return (
-        text.encode("utf-8", "surrogateescape").replace(b"\\", b"\\\\").replace(b"\n", b"\\n") + b"\n"
+        text.encode("utf-8", "surrogateescape").replace(b"\\", b"\\\\").replace(b"\n", b"\\n")
+        + b"\n"
     )
 
 
 class SegmentWriter:
     """One append-only segment of this process, and the text file beside it.
 
-    A record counts once its sequence number, written last, is there, so whatever was recorded before a
-    `kill -9` is kept. A disk that is full never raises into the caller: the record is counted as lost.
+    A record counts once its sequence number, written last, is there, so whatever was recorded
+    before a `kill -9` is kept. A disk that is full never raises into the caller: the record is
+    counted as lost.
 
     Args:
         folder: The trace's folder, which must exist.
@@ -69,13 +73,25 @@ class SegmentWriter:
         started_ns = time.monotonic_ns()
         stem = f"{self._pid}-{started_ns}-{recorder.name.lower()}"
         self.path = folder / f"{stem}.segment"
-        self._text = os.open(folder / f"{stem}.text", os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        self._text = os.open(
+            folder / f"{stem}.text", os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600
+        )
         self._file = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         self._text_used = os.write(self._text, TEXT_HEAD)
         self._map = self._grow()
         start = process_start(self._pid)
         _HEAD.pack_into(
-            self._map, 0, MAGIC, VERSION, HEADER_BYTES, RECORD_BYTES, self._pid, started_ns, start, recorder, 0
+            self._map,
+            0,
+            MAGIC,
+            VERSION,
+            HEADER_BYTES,
+            RECORD_BYTES,
+            self._pid,
+            started_ns,
+            start,
+            recorder,
+            0,
         )
         self._count()
 
@@ -86,7 +102,8 @@ class SegmentWriter:
         self.close()
 
     def text(self, text: str) -> int:
-        """Keep a text and return its offset, which records point to; 0 for an empty or an unkept one."""
+        """Keep a text and return its offset, which records point to; 0 for an empty or an unkept
+        one."""
         if not text:
             return 0
         with self._lock:
@@ -106,8 +123,11 @@ class SegmentWriter:
         mode: int = 0,
         error: int = 0,
     ) -> None:
-        """Keep one record; what each field means for each kind is told in `docs/trace-format.md`."""
-        if os.getpid() != self._pid:  # a forked child shares the mapping and would write over its parent
+        """Keep one record; what each field means for each kind is told in
+        `docs/trace-format.md`."""
+        if (
+            os.getpid() != self._pid
+        ):  # a forked child shares the mapping and would write over its parent
             return
         with self._lock:
             if self._next == self._capacity and not self._make_room():

@@ -1,0 +1,113 @@
+"""The wait-for graph over time: who waited for whom, the root of each chain, and the cycles.
+
+An edge runs from the process that waits to the one that holds, for as long as both do. A request
+that is refused waits no time at all; yet the refused process goes on holding what it had, so its
+edge lasts until it lets go.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterator
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lockscope.analysis.index import HoldIndex
+from lockscope.analysis.model import Deadlock, Edge, WaitEnd
+from lockscope.interpret.model import Events, Interpretation
+
+__all__ = ["find_deadlocks", "wait_for_graph"]
+
+
+def wait_for_graph(
+    source: Interpretation, holds: Events, waits: Events, blocks: Events
+) -> list[Edge]:
+    """The edges from processes that stand in somebody's way while they wait, in order of time.
+
+    Those of a process that is in nobody's way begin a chain and are in `blocks`: no chain leads through them, and
+    no cycle.
+    """
+    lets_go = _lets_go(source, HoldIndex(holds), waits)
+    wait, hold = blocks["wait"], blocks["hold"]
+    began = np.maximum(waits["began_ns"][wait], holds["requested_ns"][hold])
+    ended = np.minimum(lets_go[wait], holds["released_ns"][hold])
+    waiter, holder = waits["process"][wait], holds["process"][hold]
+    chosen = np.flatnonzero((ended >= began) & _meets(waiter, began, ended, holder))
+    chosen = chosen[np.argsort(began[chosen], kind="stable")]
+    columns = (waiter, holder, began, ended, wait, hold)
+    return [Edge(*row) for row in zip(*(column[chosen].tolist() for column in columns), strict=True)]
+
+
+def _meets(
+    waiter: NDArray[np.uint32],
+    began: NDArray[np.uint64],
+    ended: NDArray[np.uint64],
+    holder: NDArray[np.uint32],
+) -> NDArray[np.bool_]:
+    """For each edge, whether its waiter is the holder of another edge at some moment of it."""
+    meets = np.zeros(len(waiter), np.bool_)
+    for process in np.intersect1d(waiter, holder):
+        into = np.flatnonzero(holder == process)
+        into = into[np.argsort(began[into], kind="stable")]
+        out = np.flatnonzero(waiter == process)
+        latest = np.maximum.accumulate(ended[into])
+        before = np.searchsorted(began[into], ended[out], "right")
+        meets[out] = (before > 0) & (latest[np.maximum(before - 1, 0)] >= began[out])
+    return meets
+
+
+def _lets_go(source: Interpretation, index: HoldIndex, waits: Events) -> NDArray[np.uint64]:
+    """When each wait's edges end: with the wait, or, for a refusal, with what the refused process goes on holding."""
+    ends: NDArray[np.uint64] = waits["ended_ns"].copy()
+    database = np.array([resource.database for resource in source.resources], np.int64)
+    refused = waits["end"] == WaitEnd.REFUSED
+    for process in np.unique(waits["process"][refused]).tolist():
+        own = np.flatnonzero(refused & (waits["process"] == process))
+        for resource, of in enumerate(database):
+            rows = own[database[waits["resource"][own]] == of]
+            held = index.at(process, resource, waits["ended_ns"][rows])
+            until = np.where(held >= 0, index.holds["ended_ns"][held], 0)
+            ends[rows] = np.maximum(ends[rows], until)
+    return ends
+
+
+def find_deadlocks(edges: list[Edge], waits: Events) -> tuple[Deadlock, ...]:
+    """Find every deadlock: a cycle of the wait-for graph, all edges of which exist at one moment.
+
+    A cycle of the same waits is told once.
+    """
+    found: dict[frozenset[int], Deadlock] = {}
+    active: dict[int, list[Edge]] = defaultdict(list)
+    for edge in edges:
+        alive = [e for e in active[edge.waiter] if e.ended_ns >= edge.began_ns]
+        active[edge.waiter] = [*alive, edge]
+        for path in _paths(active, edge, edge.began_ns):
+            cycle = frozenset(step.wait for step in path)
+            found.setdefault(cycle, _deadlock(path, edge.began_ns, waits))
+    return tuple(found.values())
+
+
+def _paths(active: dict[int, list[Edge]], last: Edge, at_ns: int) -> Iterator[list[Edge]]:
+    """Paths of living edges that lead from the holder of an edge back to its waiter."""
+    stack = [[last]]
+    while stack:
+        path = stack.pop()
+        for edge in active.get(path[-1].holder, ()):
+            if edge.ended_ns < at_ns:
+                continue
+            if edge.holder == last.waiter:
+                yield [*path, edge]
+            elif edge.holder not in {step.waiter for step in path}:
+                stack.append([*path, edge])
+
+
+def _deadlock(path: list[Edge], at_ns: int, waits: Events) -> Deadlock:
+    losers = [
+        step for step in path if waits["end"][step.wait] in (WaitEnd.REFUSED, WaitEnd.TIMED_OUT)
+    ]
+    victim = min(losers, key=lambda step: int(waits["ended_ns"][step.wait]), default=None)
+    return Deadlock(
+        at_ns=at_ns,
+        processes=tuple(step.waiter for step in path),
+        waits=tuple(step.wait for step in path),
+        victim=None if victim is None else victim.waiter,
+    )

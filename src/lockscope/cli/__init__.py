@@ -1,0 +1,110 @@
+"""The command line: one module a verb, imported only when that verb was asked for.
+
+A verb's module has `configure(parser)` and `run(arguments) -> exit status`. This page alone turns
+an error into an exit status.
+"""
+
+import argparse
+import importlib
+import os
+import sys
+from collections.abc import Sequence
+from typing import Final
+
+from lockscope import __version__
+from lockscope.errors import EXIT_OK, EXIT_UNABLE, LockscopeError
+
+__all__ = ["main"]
+
+_VERBS: Final = (
+    ("run", "run an experiment: many processes on one database, every lock recorded"),
+    ("trace", "record the locks of any program, unmodified"),
+    ("report", "say who held which lock, who waited, and why"),
+    ("check", "is this machine fit for SQLite under many processes"),
+)
+"""Each verb and its line in `--help`; its module is `lockscope.cli.VERB`."""
+
+_EPILOG: Final = """\
+exit status:
+  0  nothing wrong was found
+  1  findings: a transaction failed, a record is missing or lost, a process waited in vain
+  2  wrong usage
+  3  could not run, capture or read
+
+`lockscope VERB --help` tells more of a verb.
+"""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run lockscope.
+
+    Args:
+        argv: The words after the program's name; those of this process by default.
+
+    Returns:
+        The exit status.
+    """
+    words = list(sys.argv[1:] if argv is None else argv)
+    try:
+        return _run(words)
+    except LockscopeError as error:
+        print(f"lockscope: {error}", file=sys.stderr)
+        return error.exit_status
+    except KeyboardInterrupt:
+        print("lockscope: interrupted; nothing was left running.", file=sys.stderr)
+        return EXIT_UNABLE
+    except BrokenPipeError:
+        # The reader of our output is gone (`| head`); the interpreter would complain once more at
+        # exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return EXIT_OK
+
+
+def _run(words: list[str]) -> int:
+    parser = _parser()
+    verb = next((word for word in words if not word.startswith("-")), "")
+    if verb not in dict(_VERBS):
+        parser.parse_args(words)
+        parser.print_help(sys.stderr if words else None)
+        return EXIT_OK
+    module = importlib.import_module(f"lockscope.cli.{verb}")
+    place = words.index(verb)
+    parser.parse_args(words[:place] + ["--"] if place else ["--"])
+    own = argparse.ArgumentParser(
+        prog=f"lockscope {verb}",
+        description=module.DESCRIPTION,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    module.configure(own)
+    status: int = module.run(own.parse_args(words[place + 1 :]))
+    return status
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="lockscope",
+        usage="lockscope VERB ...",
+        description="See who holds the lock: many processes, one database.",
+        epilog="verbs:\n"
+        + "".join(f"  {verb:<8} {line}\n" for verb, line in _VERBS)
+        + "\n"
+        + _EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    parser.add_argument("--version", action="version", version=f"lockscope {__version__}")
+    parser.add_argument("verb", nargs="?", type=_verb, help=argparse.SUPPRESS)
+    return parser
+
+
+def _verb(word: str) -> str:
+    if word in dict(_VERBS):
+        return word
+    import difflib  # noqa: PLC0415 - 10 ms that only a typing error has to pay
+
+    near = difflib.get_close_matches(word, [verb for verb, _ in _VERBS], 1)
+    hint = (
+        f"did you mean {near[0]!r}?" if near else "the verbs are " + ", ".join(v for v, _ in _VERBS)
+    )
+    raise argparse.ArgumentTypeError(f"there is no verb {word!r}; {hint}")

@@ -1,0 +1,82 @@
+"""`lockscope report`: what a trace shows."""
+
+import argparse
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from lockscope.errors import EXIT_FINDINGS, EXIT_OK, UnableError
+
+if TYPE_CHECKING:
+    from lockscope.trace.model import Trace
+
+__all__ = ["DESCRIPTION", "configure", "run"]
+
+DESCRIPTION: Final = """\
+Say what a trace shows: who held which lock, who waited for whom and how it ended, and why.
+
+exit status: 0 every wait was granted · 1 a request was refused, timed out or cut off, or there is a
+deadlock or another finding · 2 wrong usage · 3 the trace could not be read
+"""
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Declare the arguments."""
+    parser.add_argument(
+        "trace",
+        nargs="?",
+        type=Path,
+        metavar="TRACE",
+        help="a trace's or a run's folder (default: the newest trace below the working folder)",
+    )
+    parser.add_argument(
+        "--format",
+        choices=("terminal", "json"),
+        default="terminal",
+        help="shape of the answer (default: terminal)",
+    )
+    parser.add_argument(
+        "--json",
+        dest="format",
+        action="store_const",
+        const="json",
+        help="the same as --format json",
+    )
+    parser.add_argument(
+        "-o", dest="file", metavar="FILE", type=Path, help="write the answer to a file"
+    )
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Report on a trace."""
+    # Imported here: numpy and rich would make `--help` three times as slow.
+    from lockscope.analysis import analyse  # noqa: PLC0415
+    from lockscope.interpret import interpret  # noqa: PLC0415
+    from lockscope.report import json, terminal  # noqa: PLC0415
+    from lockscope.trace.reader import newest_trace  # noqa: PLC0415
+
+    trace = _read(arguments.trace or newest_trace(Path.cwd()))
+    analysis = analyse(interpret(trace))
+    render = {"terminal": terminal.render, "json": json.render}[arguments.format]
+    if arguments.file is None:
+        render(trace, analysis, sys.stdout)
+    else:
+        try:
+            with arguments.file.open("w", encoding="utf-8") as file:
+                render(trace, analysis, file)
+        except OSError as error:
+            raise UnableError(
+                f"{arguments.file} cannot be written: {error.strerror}. Name another file with -o."
+            ) from error
+    return EXIT_FINDINGS if analysis.has_findings else EXIT_OK
+
+
+def _read(path: Path) -> "Trace":
+    from lockscope.trace.reader import read_trace  # noqa: PLC0415
+
+    if not sys.stderr.isatty():
+        return read_trace(path)
+    from lockscope.report.progress_bar import reading  # noqa: PLC0415
+
+    with reading() as progress:
+        return read_trace(path, progress)

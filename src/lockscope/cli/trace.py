@@ -1,0 +1,142 @@
+"""`lockscope trace`: record any program, unmodified."""
+
+import argparse
+import datetime
+import os
+import shutil
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from types import FrameType
+from typing import Final
+
+from lockscope.capture.recording import Recording
+from lockscope.errors import CaptureError, UsageError
+
+__all__ = ["DESCRIPTION", "configure", "run"]
+
+DESCRIPTION: Final = """\
+Run a command and record every lock that it, and whatever it starts, takes on SQLite databases.
+
+The command is not changed: its input, output and exit status are its own. What was seen is told on
+stderr at the end, and kept in a folder that `lockscope report` reads.
+
+exit status: that of the command, also where a signal ended it; 3 where it could not be started or
+recorded
+"""
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Declare the arguments."""
+    parser.usage = "lockscope trace [-h] [-o DIR] [--literals] [-q] -- COMMAND ..."
+    parser.add_argument(
+        "-o",
+        dest="folder",
+        metavar="DIR",
+        type=Path,
+        help="folder of the trace (default: COMMAND-DATE-TIME.trace)",
+    )
+    parser.add_argument(
+        "--literals",
+        action="store_true",
+        help="keep the literals of SQL text, which are masked by default",
+    )
+    parser.add_argument("-q", "--quiet", action="store_true", help="do not report at the end")
+    parser.add_argument(
+        "command", nargs=argparse.REMAINDER, metavar="COMMAND", help="what to run, after --"
+    )
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Record the command and report; gives its exit status, or dies of the signal that it died
+    of."""
+    command = arguments.command[1:] if arguments.command[:1] == ["--"] else arguments.command
+    if not command:
+        raise UsageError("lockscope trace needs a command: lockscope trace -- COMMAND ...")
+    if shutil.which(command[0]) is None:
+        raise CaptureError(
+            f"{command[0]}: no such command, or it may not be executed; nothing was recorded."
+        )
+    folder = arguments.folder or _default_folder(command)
+    recording = Recording(folder, tuple(command), literals=arguments.literals)
+    if recording.missing:
+        print(f"lockscope: {recording.missing}", file=sys.stderr)
+    with recording:
+        try:
+            status = _wait_for(command, recording)
+        except OSError as error:
+            shutil.rmtree(recording.folder)
+            raise CaptureError(f"{command[0]} cannot be started: {error.strerror}.") from error
+    if not arguments.quiet:
+        _report(recording.folder)
+    return _end_like(status)
+
+
+def _default_folder(command: list[str]) -> Path:
+    # `python script.py` is better remembered by its script.
+    words = [word for word in command if not word.startswith("-")]
+    named = words[1] if len(words) > 1 and Path(words[0]).name.startswith("python") else command[0]
+    now = datetime.datetime.now().astimezone()
+    stem = f"{Path(named).stem or 'command'}-{now:%Y%m%d-%H%M%S}"
+    folder = Path(f"{stem}.trace")
+    number = 1
+    while folder.exists():
+        number += 1
+        folder = Path(f"{stem}-{number}.trace")
+    return folder
+
+
+def _wait_for(command: list[str], recording: Recording) -> int:
+    """Run the command in our place: signals that end us go to it, and it alone decides."""
+    handled = [
+        number
+        for number in (signal.SIGINT, signal.SIGQUIT, signal.SIGTERM, signal.SIGHUP)
+        # One that was ignored when we were started (nohup) stays so for the command too.
+        if signal.getsignal(number) is not signal.SIG_IGN
+    ]
+    child: subprocess.Popen[bytes] | None = None
+
+    def forward(number: int, _frame: FrameType | None) -> None:
+        # The terminal sends SIGINT and SIGQUIT to the command as well: twice would be once too
+        # often.
+        if child is not None and number in (signal.SIGTERM, signal.SIGHUP):
+            child.send_signal(number)
+
+    before = {number: signal.signal(number, forward) for number in handled}
+    try:
+        # Descriptors that were given to us (a socket, `3<file`) are meant for the command.
+        child = subprocess.Popen(command, env=recording.environment(os.environ), close_fds=False)
+        recording.exit_status = child.wait()
+        recording.ended(child.pid, recording.exit_status)
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+    return recording.exit_status
+
+
+def _report(folder: Path) -> None:
+    from lockscope.report.terminal import print_report  # noqa: PLC0415 - numpy, rich: not before the command
+
+    print(file=sys.stderr)
+    print_report(folder, sys.stderr)
+
+
+def _end_like(status: int) -> int:
+    if status >= 0:
+        return status
+    # A shell that started us must see the same signal as if it had started the command.
+    sys.stdout.flush()
+    sys.stderr.flush()
+    _no_core_dump()
+    if -status not in (signal.SIGKILL, signal.SIGSTOP):
+        signal.signal(-status, signal.SIG_DFL)
+    os.kill(os.getpid(), -status)
+    return 128 - status
+
+
+def _no_core_dump() -> None:
+    import resource  # noqa: PLC0415 - not on every system, and only needed here
+
+    _, hard = resource.getrlimit(resource.RLIMIT_CORE)
+    resource.setrlimit(resource.RLIMIT_CORE, (0, hard))

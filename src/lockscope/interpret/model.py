@@ -1,0 +1,169 @@
+"""Lock events: what records mean, in one shape for every engine."""
+
+from dataclasses import dataclass
+from enum import IntEnum
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lockscope.trace.model import Context, Gap, Process
+
+__all__ = [
+    "BLOCKING",
+    "EVENT",
+    "PAUSE",
+    "PROBE",
+    "STATEMENT",
+    "WORK",
+    "Cause",
+    "Events",
+    "Interpretation",
+    "Resource",
+    "Verdict",
+]
+
+Events = NDArray[Any]
+"""A one-dimensional structured array."""
+
+
+class Verdict(IntEnum):
+    """What became of a request for a resource."""
+
+    GRANTED = 1
+    DENIED = 2
+    RELEASED = 3
+
+
+class Cause(IntEnum):
+    """Why a resource was released."""
+
+    UNLOCK = 0
+    CLOSE = 1
+    EXEC = 2
+    EXIT = 3
+    KILLED = 4
+    CHANGED = 5
+    TRACE_ENDED = 6
+
+
+EVENT: Final = np.dtype(
+    [
+        ("began_ns", "<u8"),
+        ("ended_ns", "<u8"),
+        ("process", "<u4"),
+        ("thread", "<u4"),
+        ("resource", "<u4"),
+        ("context", "<u4"),
+        ("mode", "u1"),
+        ("verdict", "u1"),
+        ("cause", "u1"),
+        ("flags", "u1"),
+    ]
+)
+"""One request for one resource and its verdict; `mode` as `locks.LockMode`. `began_ns` and
+`ended_ns` are those of the call: the kernel decided somewhere between. `flags` are `BLOCKING` and
+`PROBE`."""
+
+BLOCKING: Final = 1
+"""The request waited in the kernel (F_SETLKW)."""
+PROBE: Final = 2
+"""The engine asks this now and then without needing it: a denial with no sleep after it is no
+refusal."""
+
+PAUSE: Final = np.dtype(
+    [
+        ("began_ns", "<u8"),
+        ("ended_ns", "<u8"),
+        ("asked_ns", "<u8"),
+        ("process", "<u4"),
+        ("thread", "<u4"),
+        ("context", "<u4"),
+    ]
+)
+"""One sleep of a thread that has asked for locks."""
+
+STATEMENT: Final = np.dtype(
+    [
+        ("began_ns", "<u8"),
+        ("ended_ns", "<u8"),
+        ("connection", "<u8"),
+        ("process", "<u4"),
+        ("thread", "<u4"),
+        ("context", "<u4"),
+        ("message", "<u4"),
+        ("error", "<u2"),
+        ("method", "u1"),
+    ]
+)
+"""One call into a database driver; `error` is the extended result code, 0 for success."""
+
+WORK: Final = np.dtype(
+    [
+        ("began_ns", "<u8"),
+        ("duration_ns", "<u8"),
+        ("calls", "<u8"),
+        ("bytes", "<u8"),
+        ("process", "<u4"),
+        ("thread", "<u4"),
+        ("database", "<u4"),
+        ("sync", "u1"),
+    ]
+)
+"""Writes (added up between two lock changes) or one sync (`sync` 1) on the files of a database."""
+
+
+@dataclass(frozen=True, slots=True)
+class Resource:
+    """One lockable thing of a database.
+
+    Attributes:
+        database: Place of the database in `Interpretation.databases`.
+        title: As people read it: `app.db RESERVED`, `app.db WAL WRITE`.
+        slot: Number of the engine's slot; SQLite's is a `locks.sqlite.Slot`.
+        leads_to: Place of the resource that is wanted by whoever asks for this one: itself, but for
+            a gate that is passed on the way (SQLite's PENDING byte on the way to the SHARED bytes).
+    """
+
+    database: int
+    title: str
+    slot: int
+    leads_to: int
+
+
+@dataclass(frozen=True, slots=True)
+class Interpretation:
+    """What the records of a trace mean.
+
+    Attributes:
+        processes: As in the trace; a `process` column is a place in this tuple.
+        databases: Paths; a `database` column is a place in this tuple.
+        resources: A `resource` column is a place in this tuple.
+        contexts: As in the trace; a `context` column is a place in this tuple.
+        texts: As in the trace; a `message` column is a place in this tuple.
+        events: `EVENT` rows by `began_ns`.
+        pauses: `PAUSE` rows by `began_ns`.
+        statements: `STATEMENT` rows by `began_ns`.
+        work: `WORK` rows by `began_ns`.
+        last_seen: `process << 32 | thread` of each thread, ascending, and the end of its last
+            record, in two rows.
+        began_ns: When the recording began.
+        ended_ns: When it ended, or its last record where it was cut off.
+        inferred: Whether the events were made from statements, for want of recorded locks.
+        gaps: As in the trace, and what the interpretation adds.
+    """
+
+    processes: tuple[Process, ...]
+    databases: tuple[str, ...]
+    resources: tuple[Resource, ...]
+    contexts: tuple[Context, ...]
+    texts: tuple[str, ...]
+    events: Events
+    pauses: Events
+    statements: Events
+    work: Events
+    last_seen: NDArray[np.uint64]
+    began_ns: int
+    ended_ns: int
+    inferred: bool
+    gaps: tuple[Gap, ...]

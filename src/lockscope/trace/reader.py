@@ -1,0 +1,325 @@
+"""Reading a trace: every segment of every process, merged into one array by the monotonic clock."""
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Final, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lockscope.errors import TraceError
+from lockscope.trace.kinds import EndMode, Kind
+from lockscope.trace.manifest import MANIFEST_NAME, Manifest
+from lockscope.trace.model import Context, Gap, Process, Records, Trace, TracedFile
+from lockscope.trace.records import MERGED, RECORD
+from lockscope.trace.segment import DamagedSegmentError, Segment, read_segment
+
+__all__ = ["find_trace", "newest_trace", "read_trace"]
+
+Progress = Callable[[int, int], None]
+"""Called with (records merged so far, records in all)."""
+
+Entry = TypeVar("Entry")
+
+_TORN_TAIL: Final = 64
+"""Unfinished slots up to this many are threads that were caught in the middle of a record by a
+kill: what they were about to tell had not happened yet. More of them is a hole."""
+
+
+def find_trace(path: Path) -> Path:
+    """The trace's folder: the path itself, or the one trace inside a run's folder.
+
+    Raises:
+        TraceError: There is none, or more than one.
+    """
+    if not path.exists():
+        raise TraceError(f"{path} does not exist.", path=path)
+    if not path.is_dir():
+        raise TraceError(f"{path} is not a trace: a trace is a folder.", path=path)
+    if (path / MANIFEST_NAME).exists():
+        return path
+    inside = sorted(found.parent for found in path.glob(f"*.trace/{MANIFEST_NAME}"))
+    if len(inside) == 1:
+        return inside[0]
+    if inside:
+        names = ", ".join(found.name for found in inside)
+        raise TraceError(f"{path} holds several traces ({names}); name one of them.", path=path)
+    raise TraceError(f"{path} is not a trace: it has no {MANIFEST_NAME}.", path=path)
+
+
+def newest_trace(folder: Path) -> Path:
+    """The trace below a folder that was begun last.
+
+    Raises:
+        TraceError: There is none.
+    """
+    found = [manifest.parent for manifest in folder.glob(f"**/*.trace/{MANIFEST_NAME}")]
+    if not found:
+        raise TraceError(
+            f"There is no trace below {folder}. Make one with `lockscope run` or `lockscope trace`, "
+            "or name one.",
+            path=folder,
+        )
+    return max(found, key=lambda trace: trace.stat().st_ctime_ns)
+
+
+def read_trace(path: Path, progress: Progress | None = None) -> Trace:
+    """Read a trace whole.
+
+    Args:
+        path: The trace's folder, or a run's folder that holds one.
+        progress: Told how far the merging is.
+
+    Returns:
+        The trace; what could not be read is among its gaps.
+
+    Raises:
+        TraceError: It is absent, foreign, newer than this lockscope, or its manifest is damaged.
+    """
+    folder = find_trace(path)
+    manifest = Manifest.read(folder)
+    segments, gaps = _read_segments(folder)
+    tables = _Tables()
+    records = _merge(segments, tables, progress)
+    gaps += [gap for segment in segments for gap in _gaps_of(segment, manifest)] + tables.gaps
+    return Trace(
+        path=folder,
+        manifest=manifest,
+        processes=tables.finished_processes(records),
+        files=tuple(tables.files),
+        contexts=tuple(tables.contexts),
+        texts=tuple(tables.texts),
+        records=records,
+        gaps=tuple(gaps),
+    )
+
+
+def _read_segments(folder: Path) -> tuple[list[Segment], list[Gap]]:
+    segments: list[Segment] = []
+    gaps: list[Gap] = []
+    for path in sorted(folder.glob("*.segment")):
+        try:
+            segments.append(read_segment(path))
+        except DamagedSegmentError as error:
+            gaps.append(Gap(_pid_in(path.name), 0, f"{path.name} {error}."))
+    segments.sort(key=lambda segment: segment.started_ns)
+    return segments, gaps
+
+
+def _pid_in(name: str) -> int:
+    first = name.split("-", 1)[0]
+    return int(first) if first.isascii() and first.isdigit() else 0
+
+
+def _gaps_of(segment: Segment, manifest: Manifest) -> Iterable[Gap]:
+    if segment.lost:
+        after = max(0, segment.blind_ns - manifest.started_ns) / 1e9
+        yield Gap(
+            segment.pid,
+            segment.blind_ns,
+            f"process {segment.pid} lost {segment.lost} records, the first after {after:.3f} s: "
+            "the trace's folder could not take more (a full disk, a quota, a limit).",
+        )
+    if segment.damaged:
+        yield Gap(
+            segment.pid,
+            0,
+            f"{segment.name} has {segment.damaged} damaged records; the others were read.",
+        )
+    if segment.unfinished > _TORN_TAIL:
+        yield Gap(
+            segment.pid, 0, f"{segment.name} has a hole of {segment.unfinished} unwritten records."
+        )
+
+
+def _merge(segments: Sequence[Segment], tables: "_Tables", progress: Progress | None) -> Records:
+    total = sum(len(segment.records) for segment in segments)
+    merged: Records = np.empty(total, MERGED)
+    done = 0
+    for segment in segments:
+        part = merged[done : done + len(segment.records)]
+        part.view(RECORD)[:] = segment.records
+        tables.take_in(segment, part)
+        done += len(part)
+        if progress:
+            progress(done, total)
+    began = merged["began_ns"]
+    if (began[1:] >= began[:-1]).all():
+        return merged
+    return merged[np.argsort(began, kind="stable")]
+
+
+@dataclass(frozen=True, slots=True)
+class _Numbers:
+    """Numbers of one segment, ascending, and the places in the whole trace's table that they stand
+    for."""
+
+    numbers: NDArray[np.int64]
+    places: NDArray[np.uint32]
+
+    def places_of(self, column: NDArray[np.uint32]) -> NDArray[np.uint32]:
+        """The place for each number; place 0 for a number that was never given."""
+        if not len(self.numbers):
+            return np.zeros(len(column), np.uint32)
+        at = np.minimum(np.searchsorted(self.numbers, column), len(self.numbers) - 1)
+        known = self.numbers[at] == column
+        return np.where(known, self.places[at], 0).astype(np.uint32)
+
+
+class _Tables:
+    """The tables of a trace while its segments are taken in, one after the other."""
+
+    def __init__(self) -> None:
+        self.files: list[TracedFile] = [TracedFile(0, 0, "")]
+        self.contexts: list[Context] = [Context("", "")]
+        self.texts: list[str] = [""]
+        self.processes: list[Process] = []
+        self.gaps: list[Gap] = []
+        self._file_places: dict[TracedFile, int] = {self.files[0]: 0}
+        self._context_places: dict[Context, int] = {self.contexts[0]: 0}
+        self._text_places: dict[str, int] = {"": 0}
+        self._process_places: dict[tuple[int, int], int] = {}
+
+    def take_in(self, segment: Segment, part: Records) -> None:
+        """Give a segment's records the whole trace's numbers, in place."""
+        kinds = part["kind"].copy()
+        self._meet_process(segment, part, kinds)
+        self._renumber_texts(segment, part, kinds)
+        self._renumber_files(segment, part, kinds)
+        self._renumber_contexts(segment, part, kinds)
+
+    def _meet_process(self, segment: Segment, part: Records, kinds: NDArray[np.uint8]) -> None:
+        key = (segment.pid, segment.process_start)
+        place = self._process_places.get(key)
+        if place is None:
+            place = self._process_places[key] = len(self.processes)
+            self.processes.append(Process(segment.pid, began_ns=segment.started_ns))
+        process = self.processes[place]
+        process = replace(
+            process, lost=process.lost + segment.lost, blind_ns=process.blind_ns or segment.blind_ns
+        )
+        for record in part[kinds == Kind.PROCESS]:
+            process = replace(
+                process,
+                parent=int(record["start"]),
+                command=segment.text_at(int(record["length"])),
+                folder=segment.text_at(int(record["file"])),
+            )
+        for record in part[kinds == Kind.EXIT]:
+            process = replace(
+                process,
+                exited=True,
+                end=EndMode.EXITED,
+                status=int(record["start"]) & 0xFF,
+                ended_ns=int(record["began_ns"]),
+            )
+        self.processes[place] = process
+        part["process"] = place
+
+    def _renumber_texts(self, segment: Segment, part: Records, kinds: NDArray[np.uint8]) -> None:
+        lengths = (Kind.STATEMENT, Kind.ATTEMPT, Kind.OUTCOME, Kind.NOTE, Kind.EXEC)
+        for kind_set, field in ((lengths, "length"), ((Kind.OUTCOME,), "context")):
+            # `where` first: selecting rows of a structured array copies them.
+            rows = np.flatnonzero(np.isin(kinds, kind_set) & (part[field] != 0))
+            if len(rows):
+                column = part[field][rows]
+                part[field][rows] = self._text_numbers(segment, column).places_of(column)
+
+    def _text_numbers(self, segment: Segment, column: NDArray[np.uint32]) -> _Numbers:
+        offsets = np.unique(column)
+        offsets = offsets[offsets < len(segment.text)].astype(np.int64)
+        places = [
+            _place(segment.text_at(int(offset)), self._text_places, self.texts)
+            for offset in offsets
+        ]
+        return _Numbers(offsets, np.array(places, np.uint32))
+
+    def _renumber_files(self, segment: Segment, part: Records, kinds: NDArray[np.uint8]) -> None:
+        given = part[kinds == Kind.FILE]
+        files = [
+            TracedFile(
+                int(record["duration_ns"]),
+                int(record["start"]),
+                segment.text_at(int(record["length"])).removesuffix(" (deleted)"),
+            )
+            for record in given
+        ]
+        numbers = _numbers(
+            given["file"], [_place(file, self._file_places, self.files) for file in files]
+        )
+        bearing = ~np.isin(
+            kinds, (Kind.PROCESS, Kind.CONTEXT, Kind.ATTEMPT, Kind.OUTCOME, Kind.ENDED)
+        ) & (part["file"] != 0)
+        self._renumber(segment, part, "file", numbers, bearing)
+
+    def _renumber_contexts(self, segment: Segment, part: Records, kinds: NDArray[np.uint8]) -> None:
+        given = part[kinds == Kind.CONTEXT]
+        contexts = [
+            Context(segment.text_at(int(record["length"])), segment.text_at(int(record["file"])))
+            for record in given
+        ]
+        numbers = _numbers(
+            given["context"],
+            [_place(context, self._context_places, self.contexts) for context in contexts],
+        )
+        bearing = ~np.isin(kinds, (Kind.PROCESS, Kind.OUTCOME)) & (part["context"] != 0)
+        self._renumber(segment, part, "context", numbers, bearing)
+
+    def _renumber(
+        self,
+        segment: Segment,
+        part: Records,
+        field: str,
+        numbers: _Numbers,
+        bearing: NDArray[np.bool_],
+    ) -> None:
+        places = numbers.places_of(part[field])
+        unknown = int(((places == 0) & bearing).sum())
+        if unknown and field == "file":
+            self.gaps.append(
+                Gap(
+                    segment.pid,
+                    0,
+                    f"{segment.name} has {unknown} records of files that it does not name.",
+                )
+            )
+        np.copyto(part[field], places, where=bearing)
+
+    def finished_processes(self, records: Records) -> tuple[Process, ...]:
+        """The processes, with what the supervisor saw of their ends."""
+        processes = self.processes
+        ended = records[records["kind"] == Kind.ENDED]
+        by_pid: dict[int, list[int]] = {}
+        for place, process in enumerate(processes):
+            by_pid.setdefault(process.pid, []).append(place)
+        for record in ended:
+            seen = int(record["began_ns"])
+            places = [
+                p for p in by_pid.get(int(record["start"]), ()) if processes[p].began_ns <= seen
+            ]
+            if places:
+                place = max(places, key=lambda place: processes[place].began_ns)
+                processes[place] = _with_end(processes[place], record)
+        return tuple(processes)
+
+
+def _with_end(process: Process, record: np.void) -> Process:
+    mode = EndMode(int(record["mode"])) if record["mode"] in tuple(EndMode) else EndMode.UNSEEN
+    process = replace(process, ended_ns=process.ended_ns or int(record["began_ns"]))
+    if mode is EndMode.UNSEEN:
+        return process
+    return replace(process, end=mode, status=int(record["file"]))
+
+
+def _place(entry: Entry, places: dict[Entry, int], table: list[Entry]) -> int:
+    place = places.get(entry)
+    if place is None:
+        place = places[entry] = len(table)
+        table.append(entry)
+    return place
+
+
+def _numbers(numbers: NDArray[np.uint32], places: list[int]) -> _Numbers:
+    order = np.argsort(numbers, kind="stable")
+    return _Numbers(numbers[order].astype(np.int64), np.array(places, np.uint32)[order])

@@ -1,0 +1,140 @@
+"""A small language for lock stories, so that a test reads as what happened.
+
+    0    P1 RD SHARED
+    1    P1 WR RESERVED
+    2    P2 WR RESERVED denied
+    2+3  P2 sleep
+    9    P1 UN ALL
+
+The first word is a time in milliseconds, with `+N` the milliseconds that it took (0 otherwise). A request names a
+slot of SQLite or `FIRST,LENGTH` bytes of the database; `ALL` is the whole file. Other words: `sleep`, `exit`,
+`killed`, `exec`, `close` (of a descriptor of the database), `close-shm`, `returned CODE` (a statement that began
+with the process's last `asks LINE`).
+"""
+
+from pathlib import Path
+
+import numpy as np
+
+from lockscope.locks.sqlite import SHM_SLOTS, SLOT_RANGES, Slot
+from lockscope.trace.kinds import EndMode, Kind, Mode
+from lockscope.trace.manifest import Manifest
+from lockscope.trace.model import Context, Process, Trace, TracedFile
+from lockscope.trace.records import MERGED
+
+__all__ = ["MS", "trace_of"]
+
+MS = 1_000_000
+_MODES = {"RD": Mode.SHARED, "WR": Mode.EXCLUSIVE, "UN": Mode.UNLOCK}
+_DATABASE, _SHM = 1, 2
+_EAGAIN = 11
+
+
+def trace_of(story: str) -> Trace:
+    """The trace that a story would have left."""
+    teller = _Teller()
+    for line in story.strip().splitlines():
+        words = line.split("#")[0].split()
+        if words:
+            teller.tell(*words)
+    return teller.trace()
+
+
+class _Teller:
+    def __init__(self) -> None:
+        self.processes: dict[str, Process] = {}
+        self.contexts = [Context("", "")]
+        self.asking: dict[str, tuple[int, int]] = {}
+        self.rows: list[tuple[int, ...]] = []
+        self.last = 0
+
+    def tell(self, time: str, name: str, verb: str, *rest: str) -> None:
+        began, _, took = time.partition("+")
+        at, duration = round(float(began) * MS), round(float(took or 0) * MS)
+        self.last = max(self.last, at + duration)
+        process = self.processes.setdefault(name, Process(100 + len(self.processes), began_ns=0))
+        if verb in _MODES:
+            self._lock(name, at, duration, verb, *rest)
+        elif verb in ("exit", "killed"):
+            end = EndMode.EXITED if verb == "exit" else EndMode.SIGNALLED
+            self.processes[name] = Process(
+                process.pid, ended_ns=at, end=end, exited=verb == "exit", status=9
+            )
+        else:
+            getattr(self, "_" + verb.replace("-", "_"))(name, at, duration, *rest)
+
+    def _lock(
+        self, name: str, at: int, duration: int, verb: str, slot: str, verdict: str = "ok"
+    ) -> None:
+        start, length, file = _range(slot)
+        error = _EAGAIN if verdict == "denied" else 0
+        self._row(
+            name, at, duration, Kind.LOCK, start, length, file, mode=_MODES[verb], error=error
+        )
+
+    def _sleep(self, name: str, at: int, duration: int) -> None:
+        self._row(name, at, duration, Kind.SLEEP, start=duration)
+
+    def _exec(self, name: str, at: int, duration: int) -> None:
+        self._row(name, at, duration, Kind.EXEC)
+
+    def _close(self, name: str, at: int, duration: int) -> None:
+        self._row(name, at, duration, Kind.CLOSE, file=_DATABASE)
+
+    def _close_shm(self, name: str, at: int, duration: int) -> None:
+        self._row(name, at, duration, Kind.CLOSE, file=_SHM)
+
+    def _asks(self, name: str, at: int, duration: int, line: str, *sql: str) -> None:
+        assert not duration
+        self.contexts.append(Context(" ".join(sql), line))
+        self.asking[name] = (at, len(self.contexts) - 1)
+
+    def _returned(self, name: str, at: int, duration: int, code: str = "0") -> None:
+        assert not duration
+        began, _ = self.asking[name]
+        self._row(name, began, at - began, Kind.STATEMENT, error=int(code))
+        del self.asking[name]
+
+    def _row(
+        self,
+        name: str,
+        at: int,
+        duration: int,
+        kind: Kind,
+        start: int = 0,
+        length: int = 0,
+        file: int = 0,
+        *,
+        mode: int = 0,
+        error: int = 0,
+    ) -> None:
+        process = list(self.processes).index(name)
+        thread = self.processes[name].pid
+        context = self.asking.get(name, (0, 0))[1]
+        self.rows.append(
+            (at, duration, start, length, thread, file, context, kind, mode, error, process)
+        )
+
+    def trace(self) -> Trace:
+        records = np.array(self.rows, MERGED)
+        return Trace(
+            path=Path("story.trace"),
+            manifest=Manifest(("story",), "/", "host", "boot", 0, "", {}, ended_ns=self.last),
+            processes=tuple(self.processes.values()),
+            files=(TracedFile(0, 0, ""), TracedFile(1, 7, "/a.db"), TracedFile(1, 8, "/a.db-shm")),
+            contexts=tuple(self.contexts),
+            texts=("",),
+            records=records[np.argsort(records["began_ns"], kind="stable")],
+            gaps=(),
+        )
+
+
+def _range(slot: str) -> tuple[int, int, int]:
+    if slot == "ALL":
+        return 0, 0, _DATABASE
+    if "," in slot:
+        start, length = (int(word) for word in slot.split(","))
+        return start, length, _DATABASE
+    known = Slot[slot]
+    bytes_ = SLOT_RANGES[known]
+    return bytes_.first, bytes_.end - bytes_.first, _SHM if known in SHM_SLOTS else _DATABASE
