@@ -97,6 +97,6 @@ struct lockscope_header {
 };
 
 _Static_assert(sizeof(struct lockscope_record) == 48, "a record is 48 bytes");
-_Static_assert(sizeof(struct lockscope_header) == 88, "a header is 88 bytes");
+_Static_assert(sizeof(struct lockscope_header) == 80, "a header is 80 bytes");
 
 #endif
