@@ -16,11 +16,20 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final, TypeVar, cast
 from lockscope.trace.kinds import ERROR_WITHOUT_CODE, Kind, Method
 from lockscope.trace.writer import SegmentWriter
 
+if TYPE_CHECKING:
+    from types import FrameType
+
 __all__ = ["recording_connection"]
 
 _Result = TypeVar("_Result")
 _LITERAL: Final = re.compile(r"'(?:[^']|'')*'|\b\d+(?:\.\d+)?\b")
-_SKIPPED: Final = (__file__, str(Path(__file__).parents[1] / "remedies") + os.sep)
+_PACKAGE: Final = Path(__file__).parents[1]
+_SKIPPED: Final = (
+    "<frozen ",
+    __file__,
+    str(_PACKAGE / "remedies") + os.sep,
+    str(_PACKAGE / "lab" / "worker.py"),
+)
 """Where code runs between a workload and the driver: a place there would explain nothing."""
 
 
@@ -91,10 +100,10 @@ class _Statements:
 
 def _source() -> str:
     # The inspect module would cost every worker 15 ms of its start.
-    frame = sys._getframe(1)  # noqa: SLF001
-    while frame.f_back is not None and frame.f_code.co_filename.startswith(_SKIPPED):
+    frame: FrameType | None = sys._getframe(1)  # noqa: SLF001
+    while frame is not None and frame.f_code.co_filename.startswith(_SKIPPED):
         frame = frame.f_back
-    return f"{frame.f_code.co_filename}:{frame.f_lineno}"
+    return "" if frame is None else f"{frame.f_code.co_filename}:{frame.f_lineno}"
 
 
 class _Cursor(sqlite3.Cursor):
@@ -126,6 +135,15 @@ class _Connection(sqlite3.Connection):
     def __init__(self, database: str | Path, *arguments: Any, **options: Any) -> None:  # noqa: ANN401
         super().__init__(database, *arguments, **options)
         self.statements.met(database)
+
+    def execute(self, sql: str, parameters: Any = (), /) -> sqlite3.Cursor:  # noqa: ANN401 - as sqlite3
+        return self.cursor().execute(sql, parameters)
+
+    def executemany(self, sql: str, parameters: Iterable[Any], /) -> sqlite3.Cursor:
+        return self.cursor().executemany(sql, parameters)
+
+    def executescript(self, sql: str, /) -> sqlite3.Cursor:
+        return self.cursor().executescript(sql)
 
     if not TYPE_CHECKING:  # its type has two overloads, which say no more than that it is a cursor
 

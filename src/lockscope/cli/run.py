@@ -129,8 +129,11 @@ def run(arguments: argparse.Namespace) -> int:
         database = _database(arguments.db)
         folder = RunFolder.make(arguments.workload, arguments.folder)
         plan = _plan(arguments, remedy, database or folder.database)
-        experiment = _experiment(plan, workload, folder, ctrl_c)
-        _tell(experiment, folder, as_json=arguments.json)
+        try:
+            experiment = _experiment(plan, workload, folder, ctrl_c)
+            _tell(experiment, folder, as_json=arguments.json)
+        except KeyboardInterrupt:
+            return _broken_off(folder)
     return EXIT_OK if experiment.clean else EXIT_FINDINGS
 
 
@@ -199,6 +202,13 @@ class _Display:
             self._progress = self._stack.enter_context(Progress(self._plan))
         if self._progress is not None:
             self._progress.hear(event)
+
+
+def _broken_off(folder: "RunFolder") -> int:
+    kept = f"what was recorded lies in {folder.path}" if folder.path.exists() else "nothing is left"
+    told = f"lockscope: Broken off by a second Ctrl-C: the workers were ended, {kept}."
+    print(told, file=sys.stderr)
+    return EXIT_FINDINGS
 
 
 def _load() -> None:

@@ -25,6 +25,7 @@ _NOT_A_WORKLOAD: Final = (
     f"{Path(contextlib.__file__).parent / 'importlib'}",
     contextlib.__file__,
     sqlite3.__file__,
+    f"{_PACKAGE / 'capture'}{os.sep}",
     f"{_PACKAGE / 'remedies'}{os.sep}",
     __file__,
     f"{_PACKAGE / 'lab' / 'experiment.py'}",

@@ -88,6 +88,8 @@ class Crew:
                 member.process.kill()
         for member in self._members.values():
             if not member.ended:
+                member.process.wait()
+                member.read_out()
                 member.finish()
         os.close(self._barrier)
         if self._go >= 0:
@@ -183,9 +185,10 @@ class Crew:
         for member in self._living():
             if member.process.poll() is None:
                 continue
-            end = member.finish()
+            member.read_out()
             if self._listen(0):  # its last words come before the word that it has ended
                 self._words.put(None)
+            end = member.finish()
             self._bury(end)
             self._watch(
                 Event(State.ENDED, time.monotonic_ns(), member.worker, message=end.sentence)

@@ -79,10 +79,13 @@ class Member:
             return False
         return stat[stat.rindex(b")") + 2 :][:1] in {b"T", b"t"}
 
-    def finish(self) -> WorkerEnd:
-        """Take leave of a process that has ended, and say how."""
-        self.ended = True
+    def read_out(self) -> None:
+        """Wait until the last words of a process that has ended are read."""
         self._reader.join(_LAST_WORDS_S)
+
+    def finish(self) -> WorkerEnd:
+        """Take leave of a process that has ended and was read out, and say how it ended."""
+        self.ended = True
         if not self._reader.is_alive() and self.process.stdout is not None:
             self.process.stdout.close()
         status = self.process.wait()

@@ -1,5 +1,7 @@
 """The answer of an experiment: what is in the database, what is not and why, what to try next."""
 
+import io
+import sqlite3
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -14,6 +16,7 @@ from rich.text import Text
 from lockscope.analysis.model import Blame, Blocker
 from lockscope.lab.attempts import Attempt
 from lockscope.lab.audit import AuditedRecord, Verdict
+from lockscope.lab.events import State
 from lockscope.lab.folder import RunFolder
 from lockscope.lab.result import Experiment
 from lockscope.report.experiment_advice import next_step
@@ -26,6 +29,7 @@ _MOST_ROWS: Final = 30
 _MOST_TROUBLES: Final = 20
 _MOST_BLOCKERS: Final = 3
 _INDENT: Final = 2
+_PRIMARY: Final = 0xFF
 _GOOD: Final = Verdict.COMMITTED
 _MOST_FINDINGS: Final = 3
 
@@ -50,13 +54,19 @@ def write_report(experiment: Experiment, document: str, folder: RunFolder) -> st
     try:
         folder.document.write_text(document + "\n", encoding="utf-8")
         with folder.report.open("w", encoding="utf-8", errors="backslashreplace") as file:
-            console = Console(
-                file=file, width=_PLAIN_WIDTH, no_color=True, highlight=False, force_terminal=False
-            )
-            console.print(_answer(experiment))
+            file.write(_plain(experiment))
     except OSError as error:
         return f"the answer could not be kept in {folder.path}: {error.strerror}."
     return ""
+
+
+def _plain(experiment: Experiment) -> str:
+    console = Console(
+        file=io.StringIO(), width=_PLAIN_WIDTH, no_color=True, highlight=False, force_terminal=False
+    )
+    with console.capture() as capture:
+        console.print(_answer(experiment))
+    return "".join(f"{line.rstrip()}\n" for line in capture.get().splitlines())
 
 
 def _answer(experiment: Experiment) -> RenderableType:
@@ -78,12 +88,12 @@ def _headline(experiment: Experiment) -> RenderableType:
         plan.workload,
         _times(plan.processes, "process", "processes"),
         f"{_times(plan.records, 'record', 'records')} each",
-        f"remedy {plan.remedy.name}",
+        plan.remedy.name,
         f"hold {plan.hold_s:g} s",
         f"timeout {plan.timeout_s:g} s",
         f"took {seconds:.1f} s",
     ]
-    return Group(Text(" · ".join(about), style="dim"), Text(), _verdict(experiment))
+    return Group(Text(" · ".join(about), style="dim"), Text(), _verdict(experiment), Text())
 
 
 def _verdict(experiment: Experiment) -> Text:
@@ -112,12 +122,12 @@ def _verdict(experiment: Experiment) -> Text:
 
 def _table(experiment: Experiment) -> RenderableType:
     if not experiment.rows:
-        return Padding(Text("The table is empty.", style="dim"), (1, _INDENT))
+        return Padding(Text("The table is empty.", style="dim"), (1, _INDENT), expand=False)
     written_by = {record.record: record for record in experiment.audit.records}
     columns = list(dict.fromkeys(name for row in experiment.rows for name in row.values)) or [
         "record"
     ]
-    table = Table(box=SIMPLE_HEAD, title="In the table, in its order", title_justify="left")
+    table = Table(box=SIMPLE_HEAD, show_edge=False)
     for name in columns:
         table.add_column(name, overflow="fold")
     table.add_column("written by")
@@ -126,7 +136,7 @@ def _table(experiment: Experiment) -> RenderableType:
         table.add_row(*cells, _author(written_by.get(row.key)))
     hidden = len(experiment.rows) - _MOST_ROWS
     more = [Text(f"  … and {hidden} more; all are in run.json", style="dim")] if hidden > 0 else []
-    return Group(table, *more)
+    return Group(Text("In the table, in its order", style="bold"), table, *more, Text())
 
 
 def _author(record: AuditedRecord | None) -> Text:
@@ -151,7 +161,7 @@ def _troubles(experiment: Experiment) -> Iterator[RenderableType]:
     }
     for record in troubled[:_MOST_TROUBLES]:
         tried = found.get((record.worker, record.transaction))
-        yield Padding(_trouble(experiment, record, tried), (0, 0, 1, _INDENT))
+        yield Padding(_trouble(experiment, record, tried), (0, 0, 1, _INDENT), expand=False)
     hidden = len(troubled) - _MOST_TROUBLES
     if hidden > 0:
         yield Padding(
@@ -170,21 +180,30 @@ def _trouble(
     if tried is None:
         return Group(head)
     attempt, blame = tried
-    lines = [head]
     if attempt.error:
         head.append(f", {attempt.error}")
         if attempt.code is not None:
             head.append(f" (SQLite code {attempt.code})", style="dim")
+    if attempt.source:
+        head.append(f", at {_short(attempt.source)}")
+    return Group(head, *(_waiting(experiment, attempt, blame) if _waited(attempt) else ()))
+
+
+def _waited(attempt: Attempt) -> bool:
+    """Whether locks had to do with how an attempt ended: refused by one, or cut off."""
+    if attempt.code is None:
+        return attempt.outcome is State.UNKNOWN
+    return attempt.code & _PRIMARY in {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}
+
+
+def _waiting(experiment: Experiment, attempt: Attempt, blame: Blame) -> Iterator[Text]:
     seconds = (attempt.ended_ns - attempt.began_ns) / _NS
-    waited = f"waited {blame.waited_ns / _NS:.2f} s for the lock, of {seconds:.2f} s in all"
-    place = f", at {_short(attempt.source)}" if attempt.source else ""
-    lines.append(Text(f"  {waited}{place}"))
+    yield Text(f"  waited {blame.waited_ns / _NS:.2f} s for the lock, of {seconds:.2f} s in all")
     shown = _worst_of_each(blame.blockers)
     for blocker in shown[:_MOST_BLOCKERS]:
-        lines.extend(_blocker(experiment, blocker))
+        yield from _blocker(experiment, blocker)
     if len(shown) > _MOST_BLOCKERS:
-        lines.append(Text(f"  and {len(shown) - _MOST_BLOCKERS} more held it", style="dim"))
-    return Group(*lines)
+        yield Text(f"  and {len(shown) - _MOST_BLOCKERS} more held it meanwhile", style="dim")
 
 
 def _worst_of_each(blockers: Iterable[Blocker]) -> list[Blocker]:
@@ -221,11 +240,11 @@ def _ends(experiment: Experiment) -> Iterator[RenderableType]:
     ways = Counter(end.sentence for end in bad)
     if len(bad) > _MOST_TROUBLES:
         for sentence, times in ways.most_common(_MOST_FINDINGS):
-            yield Padding(Text(f"{times} times: {sentence}"), (0, 0, 0, _INDENT))
+            yield Padding(Text(f"{times} times: {sentence}"), (0, 0, 0, _INDENT), expand=False)
     else:
         for end in bad:
             line = Text.assemble((f"P{end.worker}", "bold"), f" (pid {end.pid}) {end.sentence}")
-            yield Padding(line, (0, 0, 0, _INDENT))
+            yield Padding(line, (0, 0, 0, _INDENT), expand=False)
     yield Text()
 
 
@@ -235,7 +254,7 @@ def _findings(experiment: Experiment) -> Iterator[RenderableType]:
     yield Text("Why", style="bold")
     for finding in experiment.findings[:_MOST_FINDINGS]:
         line = Text.assemble((f"{finding.cause} ", "dim"), finding.sentence)
-        yield Padding(line, (0, 0, 0, _INDENT))
+        yield Padding(line, (0, 0, 0, _INDENT), expand=False)
     yield Text()
 
 
@@ -251,8 +270,13 @@ def _closing(experiment: Experiment) -> Iterator[RenderableType]:
     for note in experiment.notes:
         yield Text(note, style="yellow")
     yield Text()
-    yield Text.assemble(("Next: ", "bold"), next_step(experiment))
-    yield Text.assemble(("Kept in: ", "bold"), str(experiment.folder), overflow="fold")
+    sentence, command = next_step(experiment)
+    yield Text.assemble(("Next: ", "bold"), sentence)
+    if command:
+        yield Text(f"  {command}", style="bold cyan", no_wrap=True, overflow="ignore")
+    # Never wrapped: a path or a command that is broken in two cannot be copied.
+    folder = str(experiment.folder)
+    yield Text.assemble(("Kept in: ", "bold"), folder, no_wrap=True, overflow="ignore")
 
 
 def _times(count: int, one: str, many: str) -> str:

@@ -1,4 +1,4 @@
-"""One sentence on what to try next after an experiment."""
+"""What to try next after an experiment."""
 
 import shlex
 import sqlite3
@@ -13,27 +13,30 @@ __all__ = ["next_step"]
 _PRIMARY: Final = 0xFF
 
 
-def next_step(experiment: Experiment) -> str:
-    """What to try next, with the command where there is one.
+def next_step(experiment: Experiment) -> tuple[str, str]:
+    """What to try next: a sentence, and the command line that does it, empty where none does.
 
     Args:
         experiment: What came of it.
     """
     plan = experiment.plan
     if experiment.interrupted:
-        return f"let it run to its end: {_command(plan, plan.remedy.name, plan.hold_s)}"
+        return "let it run to its end:", _command(plan, plan.remedy.name, plan.hold_s)
     if experiment.clean:
         return _after_success(plan)
-    return _after_wrong_rows(experiment.audit) or (
-        _against_busy(plan) if _busy(experiment) else "mend the error above and run it again."
-    )
+    wrong = _after_wrong_rows(experiment.audit)
+    if wrong:
+        return wrong, ""
+    if _busy(experiment):
+        return _against_busy(plan)
+    return "mend the error above and run it again.", ""
 
 
-def _after_success(plan: Plan) -> str:
+def _after_success(plan: Plan) -> tuple[str, str]:
     if plan.hold_s == 0 and plan.remedy.name == "stock":
         command = _command(plan, "stock", 3.0)
-        return f"stay in each transaction for 3 s and watch it break: {command}"
-    return "every record arrived; try more processes with --processes, or a longer --hold."
+        return "stay in each transaction for 3 s, and watch it break:", command
+    return "every record arrived; try more processes with --processes, or a longer --hold.", ""
 
 
 def _after_wrong_rows(audit: Audit) -> str:
@@ -57,17 +60,18 @@ def _busy(experiment: Experiment) -> bool:
     return any(code & _PRIMARY == sqlite3.SQLITE_BUSY for code in codes)
 
 
-def _against_busy(plan: Plan) -> str:
+def _against_busy(plan: Plan) -> tuple[str, str]:
     if plan.hold_s and not plan.remedy.task_first:
         return (
-            "move the slow part out of the transaction, so that the lock is held for milliseconds: "
-            + _command(plan, "short", plan.hold_s)
+            "move the slow part out of the transaction, so that the lock is held for milliseconds:",
+            _command(plan, "short", plan.hold_s),
         )
-    if plan.remedy.name != "timeout":
-        return "wait longer than all others can hold the lock: " + _command(
-            plan, "timeout", plan.hold_s
+    if not plan.remedy.outlasts:
+        return (
+            "wait for longer than all others can hold the lock:",
+            _command(plan, "timeout", plan.hold_s),
         )
-    return "use fewer processes: even an outlasting timeout was too short."
+    return "use fewer processes: even an outlasting timeout was too short.", ""
 
 
 def _command(plan: Plan, remedy: str, hold_s: float) -> str:
