@@ -1,0 +1,13 @@
+/* A process's beginning, fork and end. */
+#ifndef LOCKSCOPE_LIFETIME_H
+#define LOCKSCOPE_LIFETIME_H
+
+#include "segment.h"
+
+/* Open a segment of its own for a child that was forked by a bare system call; false where there is nothing to open. */
+bool ls_revive(void);
+
+/* Whether records are being kept for this very process. */
+static inline bool ls_alive(void) { return ls_home->pid != 0 || ls_revive(); }
+
+#endif

@@ -1,0 +1,76 @@
+/* fcntl: every lock call on the file of a database is recorded. SQLite of glibc 2.28 and newer calls fcntl64, the
+ * SQLite in a manylinux wheel calls fcntl. */
+#include "real.h"
+
+#include "files.h"
+#include "lifetime.h"
+#include "sleeps.h"
+#include "traffic.h"
+
+#include <errno.h>
+#include <stdarg.h>
+
+typedef int fcntl_function(int, int, ...);
+
+static uint8_t kind_of(int command) {
+  switch (command) {
+    case F_SETLK:
+    case F_OFD_SETLK: return LOCKSCOPE_LOCK;
+    case F_SETLKW:
+    case F_OFD_SETLKW: return LOCKSCOPE_LOCK_WAIT;
+    case F_GETLK:
+    case F_OFD_GETLK: return LOCKSCOPE_LOCK_TEST;
+    default: return 0;
+  }
+}
+
+static uint8_t mode_of(short type) {
+  return type == F_UNLCK ? LOCKSCOPE_UNLOCK : type == F_RDLCK ? LOCKSCOPE_SHARED : LOCKSCOPE_EXCLUSIVE;
+}
+
+/* As asked for: a call with F_GETLK overwrites the range. */
+static struct lockscope_record asked(uint8_t kind, const struct ls_file *file, const struct flock *range) {
+  int64_t start = range->l_start, length = range->l_len;
+  if (length < 0) start += length, length = -length;
+  return (struct lockscope_record){
+      .kind = kind,
+      .mode = mode_of(range->l_type),
+      .file = file->number,
+      .start = (uint64_t)start,
+      .length = length < UINT32_MAX ? (uint32_t)length : UINT32_MAX,
+  };
+}
+
+static int lock(fcntl_function *real, int fd, int command, uint8_t kind, struct flock *range) {
+  struct ls_file *file = ls_alive() ? ls_file_to_lock(fd, range) : NULL;
+  if (file == NULL) return real(fd, command, range);
+  struct lockscope_record record = asked(kind, file, range);
+  ls_locks_here = true;
+  record.began_ns = ls_now();
+  int result = real(fd, command, range);
+  record.duration_ns = ls_now() - record.began_ns;
+  if (result != 0) {
+    record.error = (uint16_t)errno;
+  } else if (kind == LOCKSCOPE_LOCK_TEST) {
+    record.error = range->l_type == F_UNLCK ? 0 : EAGAIN;
+  } else if (ls_has_writes(file)) {
+    ls_emit_writes(file);
+  }
+  ls_record(&record);
+  return result;
+}
+
+/* The argument may be an int, a pointer or absent: it is passed on as it lies in its register (fcntl(2)). */
+#define LS_FCNTL(name)                                                                                                 \
+  LS_EXPORT int name(int fd, int command, ...) {                                                                       \
+    va_list arguments;                                                                                                 \
+    va_start(arguments, command);                                                                                      \
+    void *argument = va_arg(arguments, void *);                                                                        \
+    va_end(arguments);                                                                                                 \
+    uint8_t kind = kind_of(command);                                                                                   \
+    if (kind == 0 || argument == NULL) return ls_real.name(fd, command, argument);                                     \
+    return lock(ls_real.name, fd, command, kind, argument);                                                            \
+  }
+
+LS_FCNTL(fcntl)
+LS_FCNTL(fcntl64)

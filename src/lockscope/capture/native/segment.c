@@ -1,0 +1,251 @@
+/* A segment: a header, a small first chunk of records, then larger ones, each mapped by itself as it is needed. */
+#include "real.h"
+
+#include "segment.h"
+#include "slow.h"
+#include "storage.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+
+/* Most programs never lock much: 48 KB for them, then 768 KB at a time. One table entry a chunk: 1,073 million records,
+ * 51 GB, and what comes after is counted as lost. */
+enum { FIRST_RECORDS = 1024, CHUNK_RECORDS = 16384, CHUNKS = 65536 };
+/* Chunks behind the newest that are looked at, each time one is added, for whether they can be unmapped. */
+enum { STRAGGLERS = 8 };
+#define RETRY_NS UINT64_C(1000000000) /* after a failure, before space is asked for again */
+
+struct ls_home *ls_home = &(struct ls_home){0, false};
+__thread uint32_t ls_context;
+unsigned ls_generation;
+
+static struct lockscope_header *header;
+static struct lockscope_record *chunks[CHUNKS]; /* the first is a part of the header's mapping */
+static uint64_t blind_until_ns;
+static char segment_path[PATH_MAX], text_path[PATH_MAX];
+static __thread uint32_t thread_id;
+static __thread int storing; /* records that this thread is storing, one inside the other through signal handlers */
+static __thread bool inside;
+
+bool ls_active(void) { return ls_home->pid != 0; }
+
+bool ls_at_home(void) { return ls_home->pid != 0 && (pid_t)syscall(SYS_getpid) == ls_home->pid; }
+
+uint64_t ls_now(void) {
+  struct timespec now;
+  clock_gettime(CLOCK_MONOTONIC, &now);
+  return (uint64_t)now.tv_sec * UINT64_C(1000000000) + (uint64_t)now.tv_nsec;
+}
+
+bool ls_enter(void) {
+  if (inside) return false;
+  inside = true;
+  return true;
+}
+
+void ls_leave(void) { inside = false; }
+
+void ls_lose(void) {
+  if (header == NULL) return;
+  uint64_t never = 0;
+  __atomic_fetch_add(&header->lost, 1, __ATOMIC_RELAXED);
+  __atomic_compare_exchange_n(&header->blind_ns, &never, ls_now(), false, __ATOMIC_RELAXED, __ATOMIC_RELAXED);
+}
+
+static bool blind(uint64_t now_ns) { return now_ns < __atomic_load_n(&blind_until_ns, __ATOMIC_RELAXED); }
+
+static void go_blind(void) { __atomic_store_n(&blind_until_ns, ls_now() + RETRY_NS, __ATOMIC_RELAXED); }
+
+static off_t chunk_offset(size_t chunk) {
+  return (off_t)(LOCKSCOPE_HEADER_BYTES +
+                 (FIRST_RECORDS + (chunk - 1) * CHUNK_RECORDS) * sizeof(struct lockscope_record));
+}
+
+static const size_t chunk_bytes = CHUNK_RECORDS * sizeof(struct lockscope_record);
+static const size_t first_bytes = LOCKSCOPE_HEADER_BYTES + FIRST_RECORDS * sizeof(struct lockscope_record);
+
+/* A record's sequence is the last store into it: where all are there, no thread will touch the chunk again. */
+static bool complete(const struct lockscope_record *records) {
+  for (size_t i = 0; i < CHUNK_RECORDS; i++) {
+    if (__atomic_load_n(&records[i].sequence, __ATOMIC_ACQUIRE) == 0) return false;
+  }
+  return true;
+}
+
+/* A program that runs for weeks would otherwise meet its RLIMIT_AS. */
+static void retire_before(size_t newest) {
+  for (size_t chunk = newest > STRAGGLERS ? newest - STRAGGLERS : 1; chunk + 1 < newest; chunk++) {
+    struct lockscope_record *records = chunks[chunk];
+    if (records == NULL || !complete(records)) continue;
+    __atomic_store_n(&chunks[chunk], NULL, __ATOMIC_RELAXED);
+    ls_storage_unmap(records, chunk_offset(chunk), chunk_bytes);
+  }
+}
+
+static struct lockscope_record *add_chunk(size_t chunk) {
+  struct ls_slow slow;
+  if (!ls_slow_enter(&slow)) return NULL;
+  struct lockscope_record *records = chunks[chunk];
+  if (records == NULL) {
+    records = ls_storage_map(segment_path, chunk_offset(chunk), chunk_bytes);
+    __atomic_store_n(&chunks[chunk], records, __ATOMIC_RELEASE);
+    if (records == NULL) go_blind();
+    if (records != NULL) retire_before(chunk);
+  }
+  ls_slow_leave(&slow);
+  return records;
+}
+
+static struct lockscope_record *place(uint64_t slot) {
+  size_t chunk = slot < FIRST_RECORDS ? 0 : (size_t)((slot - FIRST_RECORDS) / CHUNK_RECORDS) + 1;
+  size_t index = slot < FIRST_RECORDS ? (size_t)slot : (size_t)((slot - FIRST_RECORDS) % CHUNK_RECORDS);
+  if (chunk >= CHUNKS) return NULL;
+  struct lockscope_record *records = __atomic_load_n(&chunks[chunk], __ATOMIC_ACQUIRE);
+  if (records == NULL) records = add_chunk(chunk);
+  return records == NULL ? NULL : &records[index];
+}
+
+static bool has_own_context(uint8_t kind) {
+  const uint32_t own = 1U << LOCKSCOPE_PROCESS | 1U << LOCKSCOPE_CONTEXT | 1U << LOCKSCOPE_STATEMENT |
+                       1U << LOCKSCOPE_OUTCOME;
+  return (own >> kind & 1U) != 0;
+}
+
+static void store(struct lockscope_record *at, const struct lockscope_record *record, uint64_t slot) {
+  at->began_ns = record->began_ns;
+  at->duration_ns = record->duration_ns;
+  at->start = record->start;
+  at->length = record->length;
+  at->thread = thread_id;
+  at->file = record->file;
+  at->context = has_own_context(record->kind) ? record->context : ls_context;
+  at->kind = record->kind;
+  at->mode = record->mode;
+  at->error = record->error;
+  __atomic_store_n(&at->sequence, (uint32_t)(slot % UINT32_MAX) + 1, __ATOMIC_RELEASE);
+}
+
+void ls_record(const struct lockscope_record *record) {
+  storing++;
+  struct lockscope_header *segment = header;
+  if (ls_active() && segment != NULL && !blind(record->began_ns)) {
+    if (thread_id == 0) thread_id = (uint32_t)syscall(SYS_gettid);
+    uint64_t slot = __atomic_fetch_add(&segment->next, 1, __ATOMIC_RELAXED);
+    struct lockscope_record *at = place(slot);
+    if (at != NULL) {
+      store(at, record, slot);
+    } else {
+      ls_lose();
+    }
+  } else if (ls_active()) {
+    ls_lose();
+  }
+  storing--;
+}
+
+/* Escape into `line` until it is nearly full; `*used` bytes of it, and the number of `bytes` that are in it. */
+static size_t escape(const char *bytes, size_t n, char *line, size_t room, size_t *used) {
+  size_t i = 0, at = 0;
+  for (; i < n && at + 2 < room; i++) {
+    bool special = bytes[i] == '\\' || bytes[i] == '\n';
+    if (special) line[at++] = '\\';
+    line[at++] = bytes[i] == '\n' ? 'n' : bytes[i];
+  }
+  if (i == n) line[at++] = '\n';
+  *used = at;
+  return i;
+}
+
+static bool write_line(const char *bytes, size_t n, uint64_t offset) {
+  char line[4096];
+  for (bool written = false; !written;) {
+    size_t used, taken = escape(bytes, n, line, sizeof line, &used);
+    if (!ls_storage_write(text_path, line, used, (off_t)offset)) return false;
+    written = line[used - 1] == '\n';
+    bytes += taken;
+    n -= taken;
+    offset += used;
+  }
+  return true;
+}
+
+uint32_t ls_text(const char *bytes, size_t n) {
+  if (!ls_active()) return 0;
+  int before = errno;
+  uint64_t length = n + 1;
+  for (size_t i = 0; i < n; i++) length += bytes[i] == '\\' || bytes[i] == '\n';
+  uint64_t offset = __atomic_fetch_add(&header->text_used, length, __ATOMIC_RELAXED);
+  bool kept = offset + length <= UINT32_MAX && !blind(ls_now()) && write_line(bytes, n, offset);
+  if (!kept) ls_lose();
+  errno = before;
+  return kept ? (uint32_t)offset : 0;
+}
+
+static void join(char *path, const char *folder, pid_t pid, uint64_t started_ns, const char *ending) {
+  snprintf(path, PATH_MAX, "%s/%d-%llu-native.%s", folder, (int)pid, (unsigned long long)started_ns, ending);
+}
+
+static void begin_header(struct lockscope_header *fresh, pid_t pid, uint64_t started_ns) {
+  fresh->version = LOCKSCOPE_VERSION;
+  fresh->header_bytes = LOCKSCOPE_HEADER_BYTES;
+  fresh->record_bytes = sizeof(struct lockscope_record);
+  fresh->pid = (uint32_t)pid;
+  fresh->started_ns = started_ns;
+  fresh->process_start = ls_process_start();
+  fresh->recorder = LOCKSCOPE_NATIVE;
+  fresh->text_used = sizeof LOCKSCOPE_TEXT_HEAD - 1;
+  /* The magic comes last: a reader that looks now must not take half a header for a whole one. */
+  uint64_t magic;
+  memcpy(&magic, LOCKSCOPE_MAGIC, sizeof magic);
+  __atomic_store_n((uint64_t *)(void *)fresh->magic, magic, __ATOMIC_RELEASE);
+}
+
+static struct ls_home *new_home(void) {
+  size_t page = (size_t)sysconf(_SC_PAGESIZE);
+  void *home = mmap(NULL, page, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  if (home == MAP_FAILED) return NULL;
+  (void)madvise(home, page, MADV_WIPEONFORK); /* before Linux 4.14 only pthread_atfork tells of a fork */
+  return home;
+}
+
+bool ls_segment_open(const char *folder) {
+  static struct ls_home *home; /* kept by a forked child, where it has been wiped */
+  pid_t pid = (pid_t)syscall(SYS_getpid);
+  uint64_t started_ns = ls_now();
+  if (home == NULL && (home = new_home()) == NULL) return false;
+  join(segment_path, folder, pid, started_ns, "segment");
+  join(text_path, folder, pid, started_ns, "text");
+  if (!ls_storage_create(text_path) || !ls_storage_create(segment_path)) return false;
+  if (!ls_storage_write(text_path, LOCKSCOPE_TEXT_HEAD, sizeof LOCKSCOPE_TEXT_HEAD - 1, 0)) return false;
+  struct lockscope_header *fresh = ls_storage_map(segment_path, 0, first_bytes);
+  if (fresh == NULL) return false;
+  begin_header(fresh, pid, started_ns);
+  header = fresh;
+  __atomic_store_n(&chunks[0], (struct lockscope_record *)(void *)((char *)fresh + LOCKSCOPE_HEADER_BYTES),
+                   __ATOMIC_RELEASE);
+  blind_until_ns = 0;
+  ls_generation++;
+  home->watching = false;
+  home->pid = pid;
+  ls_home = home;
+  return true;
+}
+
+void ls_segment_forget(void) {
+  ls_home->pid = 0;
+  ls_home->watching = false;
+  thread_id = 0;
+  inside = false;
+  size_t newest = header == NULL ? 0 : (size_t)(header->next / CHUNK_RECORDS) + 1;
+  for (size_t chunk = 1; chunk <= newest && chunk < CHUNKS; chunk++) {
+    /* fork() in a signal handler may have interrupted a store, which goes on in the child when the handler returns. */
+    if (chunks[chunk] != NULL && storing == 0) ls_storage_unmap(chunks[chunk], chunk_offset(chunk), chunk_bytes);
+    chunks[chunk] = NULL;
+  }
+  if (header != NULL && storing == 0) ls_storage_unmap(header, 0, first_bytes);
+  header = NULL;
+  chunks[0] = NULL;
+}
