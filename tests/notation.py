@@ -6,10 +6,10 @@
     2+3  P2 sleep
     9    P1 UN ALL
 
-The first word is a time in milliseconds, with `+N` the milliseconds that it took (0 otherwise). A request names a
-slot of SQLite or `FIRST,LENGTH` bytes of the database; `ALL` is the whole file. Other words: `sleep`, `exit`,
-`killed`, `exec`, `close` (of a descriptor of the database), `close-shm`, `returned CODE` (a statement that began
-with the process's last `asks LINE`).
+The first word is a time in milliseconds, with `+N` the milliseconds that it took (0 otherwise). A
+request names a slot of SQLite or `FIRST,LENGTH` bytes of the database; `ALL` is the whole file.
+Other words: `sleep`, `exit`, `killed`, `exec`, `close` (of a descriptor of the database),
+`close-shm`, `returned CODE` (a statement that began with the process's last `asks LINE`).
 """
 
 from pathlib import Path
@@ -63,26 +63,30 @@ class _Teller:
         else:
             getattr(self, "_" + verb.replace("-", "_"))(name, at, duration, *rest)
 
-    def _lock(
-        self, name: str, at: int, duration: int, verb: str, slot: str, verdict: str = "ok"
-    ) -> None:
+    def _lock(self, name: str, at: int, duration: int, *request: str) -> None:
+        verb, slot, verdict = (*request, "ok")[:3]
         start, length, file = _range(slot)
         error = _EAGAIN if verdict == "denied" else 0
         self._row(
-            name, at, duration, Kind.LOCK, start, length, file, mode=_MODES[verb], error=error
+            (name, at, duration, Kind.LOCK),
+            start=start,
+            length=length,
+            file=file,
+            mode=_MODES[verb],
+            error=error,
         )
 
     def _sleep(self, name: str, at: int, duration: int) -> None:
-        self._row(name, at, duration, Kind.SLEEP, start=duration)
+        self._row((name, at, duration, Kind.SLEEP), start=duration)
 
     def _exec(self, name: str, at: int, duration: int) -> None:
-        self._row(name, at, duration, Kind.EXEC)
+        self._row((name, at, duration, Kind.EXEC))
 
     def _close(self, name: str, at: int, duration: int) -> None:
-        self._row(name, at, duration, Kind.CLOSE, file=_DATABASE)
+        self._row((name, at, duration, Kind.CLOSE), file=_DATABASE)
 
     def _close_shm(self, name: str, at: int, duration: int) -> None:
-        self._row(name, at, duration, Kind.CLOSE, file=_SHM)
+        self._row((name, at, duration, Kind.CLOSE), file=_SHM)
 
     def _asks(self, name: str, at: int, duration: int, line: str, *sql: str) -> None:
         assert not duration
@@ -92,28 +96,21 @@ class _Teller:
     def _returned(self, name: str, at: int, duration: int, code: str = "0") -> None:
         assert not duration
         began, _ = self.asking[name]
-        self._row(name, began, at - began, Kind.STATEMENT, error=int(code))
+        self._row((name, began, at - began, Kind.STATEMENT), error=int(code))
         del self.asking[name]
 
-    def _row(
-        self,
-        name: str,
-        at: int,
-        duration: int,
-        kind: Kind,
-        start: int = 0,
-        length: int = 0,
-        file: int = 0,
-        *,
-        mode: int = 0,
-        error: int = 0,
-    ) -> None:
-        process = list(self.processes).index(name)
-        thread = self.processes[name].pid
-        context = self.asking.get(name, (0, 0))[1]
-        self.rows.append(
-            (at, duration, start, length, thread, file, context, kind, mode, error, process)
-        )
+    def _row(self, event: tuple[str, int, int, Kind], **fields: int) -> None:
+        name, at, duration, kind = event
+        values = {
+            "began_ns": at,
+            "duration_ns": duration,
+            "thread": self.processes[name].pid,
+            "context": self.asking.get(name, (0, 0))[1],
+            "kind": kind,
+            "process": list(self.processes).index(name),
+            **fields,
+        }
+        self.rows.append(tuple(values.get(field, 0) for field in MERGED.names or ()))
 
     def trace(self) -> Trace:
         records = np.array(self.rows, MERGED)

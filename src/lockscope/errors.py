@@ -65,11 +65,11 @@ class UnableError(LockscopeError):
 
     def __reduce__(self) -> tuple[object, ...]:
         # Without this an error with a keyword loses its path when it crosses a process boundary.
-        return type(self)._rebuild, (str(self), self.path)
+        return _rebuilt, (type(self), str(self), self.path)
 
-    @classmethod
-    def _rebuild(cls, message: str, path: "Path | None") -> "UnableError":
-        return cls(message, path=path)
+
+def _rebuilt(kind: type[UnableError], message: str, path: "Path | None") -> UnableError:
+    return kind(message, path=path)
 
 
 class CaptureError(UnableError):

@@ -40,16 +40,14 @@ def held_at(story: str) -> list[tuple[float, set[tuple[int, str, str]]]]:
 
 
 class LockManager:
-    """The kernel's table of POSIX locks on one file, byte range by byte range, as fcntl(2) tells it."""
+    """The kernel's table of POSIX locks on one file, slot by slot, as fcntl(2) tells it."""
 
     def __init__(self) -> None:
         self.held: Held = {}
 
     def ask(self, process: str, mode: LockMode, slots: tuple[Slot, ...]) -> bool:
         rivals = [
-            held
-            for (other, slot), held in self.held.items()
-            if other != process and slot in slots
+            held for (other, slot), held in self.held.items() if other != process and slot in slots
         ]
         if mode is LockMode.EXCLUSIVE and rivals:
             return False
@@ -86,13 +84,16 @@ STEPS = st.lists(
 
 
 def told(steps: list[tuple[str, str, str]]) -> Iterator[tuple[str, Held]]:
-    """Each step as a line of a story with the verdict of the lock manager, and what is held after it."""
+    """Each step as a line of a story with its verdict, and what is held after it."""
     manager = LockManager()
     for at, (process, verb, bytes_) in enumerate(steps):
         if verb in MODES:
             start, length = (0, 0) if bytes_ == "ALL" else map(int, bytes_.split(","))
             granted = manager.ask(process, MODES[verb], slots_in(start, length, MAIN))
-            yield f"{at} {process} {verb} {bytes_} {'ok' if granted else 'denied'}", dict(manager.held)
+            yield (
+                f"{at} {process} {verb} {bytes_} {'ok' if granted else 'denied'}",
+                dict(manager.held),
+            )
         else:
             manager.drop(process)
             yield f"{at} {process} {verb}", dict(manager.held)

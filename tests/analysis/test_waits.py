@@ -53,7 +53,9 @@ def test_unfinished_when_the_recording_ends_first() -> None:
 
 
 def test_rollback_retry_that_takes_shared_again_is_one_wait() -> None:
-    story = HOLDER + """
+    story = (
+        HOLDER
+        + """
         1   P2 RD PENDING
         1   P2 RD SHARED
         1   P2 UN PENDING
@@ -70,11 +72,14 @@ def test_rollback_retry_that_takes_shared_again_is_one_wait() -> None:
         7   P2 RD SHARED
         7   P2 WR RESERVED
         """
+    )
     assert waits_of(story) == [("granted", "a.db RESERVED", 6)]
 
 
 def test_wait_that_meets_pending_on_its_way_stays_one_wait() -> None:
-    story = HOLDER + """
+    story = (
+        HOLDER
+        + """
         1   P2 WR RESERVED denied
         1   P2 UN ALL
         1+2 P2 sleep
@@ -85,11 +90,14 @@ def test_wait_that_meets_pending_on_its_way_stays_one_wait() -> None:
         6   P2 RD PENDING
         6   P2 RD SHARED
         """
+    )
     assert waits_of(story) == [("granted", "a.db PENDING", 5)]
 
 
 def test_two_statements_that_fail_are_two_waits() -> None:
-    story = HOLDER + """
+    story = (
+        HOLDER
+        + """
         1   P2 asks x.py:1 INSERT
         1   P2 WR RESERVED denied
         2   P2 returned 5
@@ -99,6 +107,7 @@ def test_two_statements_that_fail_are_two_waits() -> None:
         12  P2 returned 5
         13  P2 exit
         """
+    )
     assert waits_of(story) == [("refused", "a.db RESERVED", 0)] * 2
 
 
@@ -108,8 +117,13 @@ def test_a_probe_that_is_denied_is_no_wait() -> None:
 
 
 def test_a_checkpoint_that_waits_for_a_reader_is_a_wait() -> None:
-    story = "0 P1 RD WAL_READ1\n1 P2 WR 124,4 denied"
-    story = "0 P1 RD WAL_READ1\n1 P2 WR WAL_READ1 denied\n1+2 P2 sleep\n3 P2 WR WAL_READ1 denied\n4 P2 exit"
+    story = """
+        0   P1 RD WAL_READ1
+        1   P2 WR WAL_READ1 denied
+        1+2 P2 sleep
+        3   P2 WR WAL_READ1 denied
+        4   P2 exit
+        """
     assert waits_of(story) == [("timed-out", "a.db WAL READ1", 2)]
 
 
@@ -129,10 +143,8 @@ def test_blame_goes_to_each_holder_for_its_time() -> None:
         """
     )
     [blame] = [analysis.blockers(wait) for wait in range(len(analysis.waits))]
-    assert [(blocker.pid, blocker.seconds) for blocker in blame] == [
-        (102, pytest.approx(0.007)),
-        (100, pytest.approx(0.002)),
-    ]
+    assert [blocker.pid for blocker in blame] == [102, 100]
+    assert [blocker.seconds for blocker in blame] == pytest.approx([0.007, 0.002])
 
 
 def test_blame_is_divided_among_those_in_the_way_together() -> None:

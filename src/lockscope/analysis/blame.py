@@ -95,7 +95,8 @@ def _shares(
         return overlap
     together = np.bincount(try_, overlap.astype(np.float64))[try_]
     span = (tries["until_ns"][try_] - tries["began_ns"][try_]).astype(np.float64)
-    return (overlap * np.minimum(1.0, span / np.maximum(together, 1.0))).astype(np.uint64)
+    scale = np.minimum(1.0, span / np.maximum(together, 1.0))
+    return np.asarray(overlap * scale, np.uint64)
 
 
 def _added_up(blocks: Events) -> Events:

@@ -20,8 +20,9 @@ _EXAMPLES: Final = 3
 _BUSY_SNAPSHOT: Final = 517
 """SQLITE_BUSY_SNAPSHOT, `sqlite3.h`."""
 _ONE_STATEMENT_NS: Final = 1_000_000
-"""A statement that is refused takes its read lock microseconds before and gives it back microseconds after
-(`btree.c`, sqlite3BtreeBeginTrans); a read lock that lasted longer belongs to the transaction."""
+"""A statement that is refused takes its read lock microseconds before and gives it back
+microseconds after (`btree.c`, sqlite3BtreeBeginTrans); a read lock that lasted longer belongs to
+the transaction."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,40 +36,47 @@ class _Cause:
     meaning: str
 
 
+_BEGIN_IMMEDIATE: Final = (
+    "Begin a transaction that will write with BEGIN IMMEDIATE; otherwise roll back and repeat all "
+    "of it."
+)
 _NO_TIMEOUT: Final = _Cause(
     "C01",
     "no busy timeout",
     "yes",
-    "Set a busy timeout on every connection: connect(timeout=5), or PRAGMA busy_timeout=5000 first of all.",
+    "Set a busy timeout on every connection: connect(timeout=5), or PRAGMA busy_timeout=5000 first "
+    "of all.",
     "was refused at once because its connection has no busy timeout",
 )
 _LONG_TRANSACTION: Final = _Cause(
     "C02",
     "long write transaction",
     "partly",
-    "Move the slow part out of the transaction, or commit in smaller steps; a longer timeout helps only beyond "
-    "the longest hold.",
+    "Move the slow part out of the transaction, or commit in smaller steps; a longer timeout helps "
+    "only beyond the longest hold.",
     "gave up because another process kept the lock for longer than the timeout",
 )
 _UPGRADE: Final = _Cause(
     "C12",
     "refused lock upgrade",
     "no",
-    "Begin a transaction that will write with BEGIN IMMEDIATE; otherwise roll back and repeat all of it.",
-    "had read in its transaction and was refused the write lock at once, since waiting would have been a deadlock",
+    _BEGIN_IMMEDIATE,
+    "had read in its transaction and was refused the write lock at once, since waiting would have "
+    "been a deadlock",
 )
 _WAL_UPGRADE: Final = _Cause(
     "C13",
     "refused lock upgrade in WAL mode",
     "no",
-    "Begin a transaction that will write with BEGIN IMMEDIATE; otherwise roll back and repeat all of it.",
-    "had read in its transaction and was refused the write lock at once while another process was writing",
+    _BEGIN_IMMEDIATE,
+    "had read in its transaction and was refused the write lock at once while another process was "
+    "writing",
 )
 _STALE_SNAPSHOT: Final = _Cause(
     "C14",
     "write from a stale snapshot",
     "no",
-    "Begin a transaction that will write with BEGIN IMMEDIATE; otherwise roll back and repeat all of it.",
+    _BEGIN_IMMEDIATE,
     "wanted to write although others had committed since it first read",
 )
 
@@ -190,7 +198,10 @@ def _finding(cause: _Cause, examples: list[Evidence]) -> Finding:
         timeout_helps=cause.timeout_helps,
         evidence=tuple(examples[:_EXAMPLES]),
         remedy=cause.remedy,
-        sentence=f"A process {cause.meaning}, {times}: first of all process {first['pid']}{where}{holder}{place}.",
+        sentence=(
+            f"A process {cause.meaning}, {times}: above all process {first['pid']}{where}{holder}"
+            f"{place}."
+        ),
     )
 
 

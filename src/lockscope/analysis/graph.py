@@ -5,8 +5,7 @@ that is refused waits no time at all; yet the refused process goes on holding wh
 edge lasts until it lets go.
 """
 
-from collections import defaultdict
-from collections.abc import Iterator
+from collections import defaultdict, deque
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,8 +22,8 @@ def wait_for_graph(
 ) -> list[Edge]:
     """The edges from processes that stand in somebody's way while they wait, in order of time.
 
-    Those of a process that is in nobody's way begin a chain and are in `blocks`: no chain leads through them, and
-    no cycle.
+    Those of a process that is in nobody's way begin a chain and are in `blocks`: no chain leads
+    through them, and no cycle.
     """
     lets_go = _lets_go(source, HoldIndex(holds), waits)
     wait, hold = blocks["wait"], blocks["hold"]
@@ -34,7 +33,9 @@ def wait_for_graph(
     chosen = np.flatnonzero((ended >= began) & _meets(waiter, began, ended, holder))
     chosen = chosen[np.argsort(began[chosen], kind="stable")]
     columns = (waiter, holder, began, ended, wait, hold)
-    return [Edge(*row) for row in zip(*(column[chosen].tolist() for column in columns), strict=True)]
+    return [
+        Edge(*row) for row in zip(*(column[chosen].tolist() for column in columns), strict=True)
+    ]
 
 
 def _meets(
@@ -56,7 +57,9 @@ def _meets(
 
 
 def _lets_go(source: Interpretation, index: HoldIndex, waits: Events) -> NDArray[np.uint64]:
-    """When each wait's edges end: with the wait, or, for a refusal, with what the refused process goes on holding."""
+    """When each wait's edges end: with the wait, or, for a refusal, with what the refused process
+    goes on holding.
+    """
     ends: NDArray[np.uint64] = waits["ended_ns"].copy()
     database = np.array([resource.database for resource in source.resources], np.int64)
     refused = waits["end"] == WaitEnd.REFUSED
@@ -71,43 +74,48 @@ def _lets_go(source: Interpretation, index: HoldIndex, waits: Events) -> NDArray
 
 
 def find_deadlocks(edges: list[Edge], waits: Events) -> tuple[Deadlock, ...]:
-    """Find every deadlock: a cycle of the wait-for graph, all edges of which exist at one moment.
+    """Find the deadlocks: cycles of the wait-for graph, all edges of which exist at one moment.
 
-    A cycle of the same waits is told once.
+    Each edge is asked, when it appears, for the shortest cycle that it closes; a cycle of the same
+    waits is told once.
     """
     found: dict[frozenset[int], Deadlock] = {}
     active: dict[int, list[Edge]] = defaultdict(list)
     for edge in edges:
-        alive = [e for e in active[edge.waiter] if e.ended_ns >= edge.began_ns]
-        active[edge.waiter] = [*alive, edge]
-        for path in _paths(active, edge, edge.began_ns):
-            cycle = frozenset(step.wait for step in path)
-            found.setdefault(cycle, _deadlock(path, edge.began_ns, waits))
+        active[edge.waiter].append(edge)
+        cycle = _shortest_cycle(active, edge)
+        if cycle:
+            waits_of_cycle = frozenset(step.wait for step in cycle)
+            found.setdefault(waits_of_cycle, _deadlock(cycle, edge.began_ns, waits))
     return tuple(found.values())
 
 
-def _paths(active: dict[int, list[Edge]], last: Edge, at_ns: int) -> Iterator[list[Edge]]:
-    """Paths of living edges that lead from the holder of an edge back to its waiter."""
-    stack = [[last]]
-    while stack:
-        path = stack.pop()
-        for edge in active.get(path[-1].holder, ()):
-            if edge.ended_ns < at_ns:
-                continue
+def _shortest_cycle(active: dict[int, list[Edge]], last: Edge) -> list[Edge]:
+    """The shortest path of living edges from the holder of an edge back to its waiter, that edge
+    first.
+    """
+    reached = {last.holder: [last]}
+    queue = deque([last.holder])
+    while queue:
+        process = queue.popleft()
+        active[process] = [edge for edge in active[process] if edge.ended_ns >= last.began_ns]
+        for edge in active[process]:
             if edge.holder == last.waiter:
-                yield [*path, edge]
-            elif edge.holder not in {step.waiter for step in path}:
-                stack.append([*path, edge])
+                return [*reached[process], edge]
+            if edge.holder not in reached:
+                reached[edge.holder] = [*reached[process], edge]
+                queue.append(edge.holder)
+    return []
 
 
-def _deadlock(path: list[Edge], at_ns: int, waits: Events) -> Deadlock:
+def _deadlock(cycle: list[Edge], at_ns: int, waits: Events) -> Deadlock:
     losers = [
-        step for step in path if waits["end"][step.wait] in (WaitEnd.REFUSED, WaitEnd.TIMED_OUT)
+        step for step in cycle if waits["end"][step.wait] in (WaitEnd.REFUSED, WaitEnd.TIMED_OUT)
     ]
     victim = min(losers, key=lambda step: int(waits["ended_ns"][step.wait]), default=None)
     return Deadlock(
         at_ns=at_ns,
-        processes=tuple(step.waiter for step in path),
-        waits=tuple(step.wait for step in path),
+        processes=tuple(step.waiter for step in cycle),
+        waits=tuple(step.wait for step in cycle),
         victim=None if victim is None else victim.waiter,
     )

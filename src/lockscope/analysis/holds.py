@@ -25,7 +25,7 @@ def find_holds(source: Interpretation) -> Events:
         holds[field] = events[field][begins]
     holds["requested_ns"] = events["began_ns"][begins]
     holds["began_ns"] = events["ended_ns"][begins]
-    _set_ends(holds, events, key, changes, begins, source.ended_ns)
+    _set_ends(holds, events, (key, changes, begins), source.ended_ns)
     holds = holds[np.argsort(holds["began_ns"], kind="stable")]
     _clip_unseen_ends(holds)
     return holds
@@ -58,11 +58,10 @@ def _is_change(events: Events, key: NDArray[np.uint64]) -> NDArray[np.bool_]:
 def _set_ends(
     holds: Events,
     events: Events,
-    key: NDArray[np.uint64],
-    changes: NDArray[np.int64],
-    begins: NDArray[np.int64],
+    places: tuple[NDArray[np.uint64], NDArray[np.int64], NDArray[np.int64]],
     trace_ended_ns: int,
 ) -> None:
+    key, changes, begins = places
     after = np.searchsorted(changes, begins, "right")
     end = changes[np.minimum(after, len(changes) - 1)]
     ended = (after < len(changes)) & (key[end] == key[begins])
@@ -80,7 +79,8 @@ def _set_ends(
 
 def _clip_unseen_ends(holds: Events) -> None:
     """End a hold whose end was only seen from outside when somebody else's conflicting hold proves
-    it over."""
+    it over.
+    """
     late = np.flatnonzero(np.isin(holds["cause"], (Cause.EXIT, Cause.KILLED, Cause.TRACE_ENDED)))
     for resource in np.unique(holds["resource"][late]):
         same = np.flatnonzero(holds["resource"] == resource)

@@ -1,5 +1,6 @@
 """An analysed trace: holds, waits, who blocked whom, and what follows from it."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import IntEnum
 from functools import cached_property
@@ -84,7 +85,8 @@ were in the way together, so that the shares of a wait never add up to more than
 @dataclass(frozen=True, slots=True)
 class Blocker:
     """A process that was in the way: what it held, for how long of the wait, since which
-    statement."""
+    statement.
+    """
 
     pid: int
     resource: str
@@ -105,7 +107,8 @@ class Blame:
 @dataclass(frozen=True, slots=True)
 class Edge:
     """`waiter` waits for `holder` from `began_ns` to `ended_ns`; `wait` and `hold` are places in
-    their arrays."""
+    their arrays.
+    """
 
     waiter: int
     holder: int
@@ -226,7 +229,11 @@ class Analysis:
 
     def blockers(self, wait: int) -> tuple[Blocker, ...]:
         """Who was in the way of one wait, worst first."""
-        rows = self._blocks_of(wait)
+        return self.blockers_of([wait])
+
+    def blockers_of(self, waits: Sequence[int]) -> tuple[Blocker, ...]:
+        """Who was in the way of some waits, worst first."""
+        rows = np.concatenate([self._blocks_of(wait) for wait in waits])
         return self._ranked([(int(row["hold"]), int(row["overlap_ns"])) for row in rows])
 
     def blame(self, pid: int, began_ns: int, ended_ns: int) -> Blame:
@@ -257,7 +264,8 @@ class Analysis:
     @cached_property
     def waiter_seconds(self) -> dict[int, float]:
         """For each process that was in the way of others: the waiting that it caused, in
-        seconds."""
+        seconds.
+        """
         holders = self.holds["process"][self.blocks["hold"]]
         caused = np.bincount(
             holders, self.blocks["share_ns"].astype(np.float64), len(self.source.processes)
@@ -266,7 +274,8 @@ class Analysis:
 
     def _ranked(self, pairs: list[tuple[int, int]]) -> tuple[Blocker, ...]:
         """One blocker for each process and resource among some holds, with the longest overlap's
-        statement."""
+        statement.
+        """
         longest: dict[tuple[int, int, int], tuple[int, int]] = {}
         total: dict[tuple[int, int, int], int] = {}
         for hold, overlap in pairs:

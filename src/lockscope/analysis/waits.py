@@ -213,7 +213,8 @@ class _Episodes:
 
     def _same_request(self) -> NDArray[np.bool_]:
         """Rows that repeat the request of the row before them, for another resource of the same
-        byte range."""
+        byte range.
+        """
         same = np.zeros(len(self._rows), np.bool_)
         same[1:] = (
             self._denied[1:]
@@ -254,7 +255,8 @@ class _Episodes:
 
     def _is_harmless(self, count: int) -> NDArray[np.bool_]:
         """Episodes that hindered nobody: probes, and denials after which the statement went on to
-        succeed."""
+        succeed.
+        """
         refused = self._end == WaitEnd.REFUSED
         needed = np.zeros(count, np.bool_)
         denied = self._rows[self._denied]
@@ -262,17 +264,20 @@ class _Episodes:
         succeeded = np.zeros(count, np.bool_)
         returned = self._of(_Row.RETURNED)
         succeeded[self._episode[returned]] = self._rows["error"][returned] == 0
-        return refused & (~needed | succeeded)
+        harmless: NDArray[np.bool_] = refused & (~needed | succeeded)
+        return harmless
 
 
 def _without_other_grants(rows: Events, source: Interpretation) -> Events:
     """Drop the grants that end no wait: of another resource than what the thread was denied last,
-    or of less."""
+    or of less.
+    """
     denied = rows["kind"] == _Row.DENIED
     last = _last_before(denied, rows["thread"])
     wanted = _leads_to(source)[rows["resource"][last]]
     matches = (last >= 0) & (rows["resource"] == wanted) & (rows["mode"] >= rows["mode"][last])
-    return rows[(rows["kind"] != _Row.GRANTED) | matches]
+    kept: Events = rows[(rows["kind"] != _Row.GRANTED) | matches]
+    return kept
 
 
 def _chain(rows: Events) -> _Chain:

@@ -13,7 +13,10 @@ LIBRARY: Final = Path(__file__).parent / "native" / "liblockscope.so"
 def missing_sentence() -> str:
     """One line that says why locks cannot be recorded here; empty where they can."""
     if sys.platform != "linux":
-        return f"lock-level capture needs Linux; on {sys.platform} only the workers' own records are kept."
+        return (
+            f"lock-level capture needs Linux; on {sys.platform} only what workers themselves "
+            "record is kept."
+        )
     if not LIBRARY.exists():
         return (
             "lock-level capture is off: lockscope was installed without a C compiler. Install one "

@@ -1,6 +1,6 @@
 """A recording: the folder of a trace while programs write into it."""
 
-import datetime
+import datetime as dt
 import platform
 import socket
 import sqlite3
@@ -74,7 +74,7 @@ class Recording:
             host=socket.gethostname(),
             boot_id=_boot_id(),
             started_ns=time.monotonic_ns(),
-            started_at=datetime.datetime.now().astimezone().isoformat(timespec="milliseconds"),
+            started_at=dt.datetime.now().astimezone().isoformat(timespec="milliseconds"),
             versions={
                 "lockscope": __version__,
                 "python": platform.python_version(),
@@ -92,8 +92,14 @@ class Recording:
 
     def __exit__(self, *exception: object) -> None:
         self._supervisor.__exit__(*exception)
+        ended_ns = time.monotonic_ns()
+        from lockscope.capture.databases import recorded_databases  # noqa: PLC0415 - numpy, late
+
         self.manifest = replace(
-            self.manifest, ended_ns=time.monotonic_ns(), exit_status=self.exit_status
+            self.manifest,
+            ended_ns=ended_ns,
+            exit_status=self.exit_status,
+            databases=recorded_databases(self.folder),
         )
         self.manifest.write(self.folder)
 

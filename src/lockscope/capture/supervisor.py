@@ -1,5 +1,6 @@
 """The supervisor: sees from outside when a recorded process ends, which the process itself cannot
-always tell."""
+always tell.
+"""
 
 import contextlib
 import os

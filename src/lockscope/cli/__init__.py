@@ -69,7 +69,7 @@ def _run(words: list[str]) -> int:
         return EXIT_OK
     module = importlib.import_module(f"lockscope.cli.{verb}")
     place = words.index(verb)
-    parser.parse_args(words[:place] + ["--"] if place else ["--"])
+    parser.parse_args([*words[:place], "--"])
     own = argparse.ArgumentParser(
         prog=f"lockscope {verb}",
         description=module.DESCRIPTION,

@@ -1,7 +1,7 @@
 """`lockscope trace`: record any program, unmodified."""
 
 import argparse
-import datetime
+import datetime as dt
 import os
 import shutil
 import signal
@@ -50,7 +50,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Record the command and report; gives its exit status, or dies of the signal that it died
-    of."""
+    of.
+    """
     command = arguments.command[1:] if arguments.command[:1] == ["--"] else arguments.command
     if not command:
         raise UsageError("lockscope trace needs a command: lockscope trace -- COMMAND ...")
@@ -77,7 +78,7 @@ def _default_folder(command: list[str]) -> Path:
     # `python script.py` is better remembered by its script.
     words = [word for word in command if not word.startswith("-")]
     named = words[1] if len(words) > 1 and Path(words[0]).name.startswith("python") else command[0]
-    now = datetime.datetime.now().astimezone()
+    now = dt.datetime.now().astimezone()
     stem = f"{Path(named).stem or 'command'}-{now:%Y%m%d-%H%M%S}"
     folder = Path(f"{stem}.trace")
     number = 1

@@ -75,7 +75,8 @@ def _end(trace: Trace) -> int:
 
 def _timed(records: Records) -> NDArray[np.bool_]:
     # A FILE record keeps the device in the field of the duration.
-    return records["kind"] != Kind.FILE
+    timed: NDArray[np.bool_] = records["kind"] != Kind.FILE
+    return timed
 
 
 def _resources(files: DatabaseFiles) -> tuple[Resource, ...]:
@@ -99,7 +100,7 @@ def _is_probe(slot: Slot, modes: NDArray[np.uint8]) -> NDArray[np.bool_]:
     fails a statement.
     """
     if Slot.WAL_READ0 <= slot <= Slot.WAL_READ4 or slot in (Slot.WAL_CKPT, Slot.WAL_DMS):
-        return modes == Mode.EXCLUSIVE
+        return np.equal(modes, Mode.EXCLUSIVE)
     return np.full(len(modes), slot is Slot.WAL_RECOVER)
 
 

@@ -15,7 +15,8 @@ class LockMode(IntEnum):
 
 def conflict(held: LockMode, wanted: LockMode) -> bool:
     """Whether a lock held by one process is in the way of what another wants: `fcntl(2)`, advisory
-    locks."""
+    locks.
+    """
     return (
         LockMode.EXCLUSIVE in (held, wanted)
         and held is not LockMode.NONE

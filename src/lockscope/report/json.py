@@ -42,7 +42,11 @@ def report_document(trace: Trace, analysis: Analysis) -> Document:
         "seconds": (source.ended_ns - source.began_ns) / 1e9,
         "databases": list(source.databases),
         "inferred_from_statements": source.inferred,
-        "processes": [_process(analysis, place) for place in range(len(source.processes))],
+        "processes": [
+            _process(analysis, place)
+            for place, process in enumerate(source.processes)
+            if process.watched
+        ],
         "holds": [_hold(analysis, place) for place in range(len(analysis.holds))],
         "waits": [_wait(analysis, place) for place in range(len(analysis.waits))],
         "deadlocks": [_deadlock(analysis, deadlock) for deadlock in analysis.deadlocks],

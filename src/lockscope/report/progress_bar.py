@@ -16,7 +16,8 @@ _SHOW_AFTER_S: Final = 1.0
 @contextmanager
 def reading() -> Iterator[Callable[[int, int], None]]:
     """Give a function that is told (records read, records in all), and shows a bar once a second
-    has passed."""
+    has passed.
+    """
     progress = Progress(
         TextColumn("reading"),
         BarColumn(),

@@ -1,17 +1,21 @@
 """The report for a terminal: completeness, findings, who made whom wait, the longest holds, the
-processes."""
+processes.
+"""
 
 from collections.abc import Iterable
+from itertools import chain
 from pathlib import Path
 from typing import Final, TextIO
 
 import numpy as np
+from numpy.typing import NDArray
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
 from lockscope.analysis import Analysis, Deadlock, WaitEnd, analyse
 from lockscope.interpret import interpret
+from lockscope.interpret.model import Events
 from lockscope.locks.modes import LockMode
 from lockscope.locks.sqlite import Slot, lock_name
 from lockscope.report.json import ENDED_BY
@@ -44,21 +48,22 @@ def render(trace: Trace, analysis: Analysis, out: TextIO) -> None:
     console = console_for(out)
     for line in _head(trace, analysis):
         console.print(line)
-    for part in (
+    parts = (
         _findings(analysis),
         _deadlocks(analysis),
-        _waits(analysis),
-        _holds(analysis),
+        _waits(trace, analysis),
+        _holds(trace, analysis),
         _processes(analysis),
-    ):
-        for piece in part:
-            console.print(piece)
+    )
+    for piece in chain.from_iterable(parts):
+        console.print(piece)
     console.print(f"\nTrace: {escape(str(trace.path))}", soft_wrap=True)
 
 
 def console_for(out: TextIO) -> Console:
     """A console that writes to a stream, wide enough for a table where the stream is no
-    terminal."""
+    terminal.
+    """
     return Console(file=out, width=None if out.isatty() else _PLAIN_WIDTH, highlight=False)
 
 
@@ -79,7 +84,7 @@ def _head(trace: Trace, analysis: Analysis) -> Iterable[str]:
     )
     yield f"[bold]{escape(' '.join(trace.manifest.command))}[/]"
     yield (
-        f"{_count(len(source.processes), 'process', 'processes')}, {duration}, "
+        f"{_count(sum(p.watched for p in source.processes), 'process', 'processes')}, {duration}, "
         f"{_count(len(source.events), 'lock event')}; {databases}"
     )
     if source.inferred:
@@ -87,8 +92,8 @@ def _head(trace: Trace, analysis: Analysis) -> Iterable[str]:
     unexplained = _unexplained(analysis)
     if unexplained:
         yield (
-            f"[yellow]{_count(unexplained, 'wait')} had nobody recorded in the way: a process outside this "
-            "trace held the lock.[/]"
+            f"[yellow]{_count(unexplained, 'wait')} had nobody recorded in the way: a process "
+            "outside this trace held the lock.[/]"
         )
     if not source.gaps:
         yield "Nothing recorded is missing from what follows."
@@ -108,8 +113,8 @@ def _count(number: int, one: str, many: str | None = None) -> str:
 def _findings(analysis: Analysis) -> Iterable[str]:
     for finding in analysis.findings:
         yield (
-            f"\n[bold red]{finding.cause} {finding.title}[/] ({_count(finding.count, 'time')}, {finding.confidence}; "
-            f"would a longer timeout help: {finding.timeout_helps})"
+            f"\n[bold red]{finding.cause} {finding.title}[/] ({_count(finding.count, 'time')}, "
+            f"{finding.confidence}; would a longer timeout help: {finding.timeout_helps})"
         )
         yield f"  {escape(finding.sentence)}"
         yield f"  [bold]Try:[/] {escape(finding.remedy)}"
@@ -136,47 +141,69 @@ def _cycle(analysis: Analysis, deadlock: Deadlock) -> str:
     )
 
 
-def _waits(analysis: Analysis) -> Iterable[Table | str]:
+def _waits(trace: Trace, analysis: Analysis) -> Iterable[str]:
     waits = analysis.waits
     if not len(waits):
         yield "\nNobody waited."
         return
-    ends = [
-        f"{_count(int(n), 'wait')} {WaitEnd(e).title}"
-        for e, n in zip(*np.unique(waits["end"], return_counts=True), strict=True)
-    ]
-    waited = int((waits["ended_ns"] - waits["began_ns"]).sum()) / 1e9
-    yield f"\n[bold]Who made whom wait[/]: {', '.join(ends)}; {seconds(waited)} in all (inferred from denied attempts)"
-    table = _table(
-        "waiter", "waited", "for", "end", "blocker, its lock, the statement that took it"
+    counts = zip(*np.unique(waits["end"], return_counts=True), strict=True)
+    ends = ", ".join(f"{number:,} {WaitEnd(int(end)).title}" for end, number in counts)
+    waited = int(_length(waits).sum()) / 1e9
+    yield (
+        f"\n[bold]Who made whom wait[/]: {_count(len(waits), 'wait')} ({ends}), "
+        f"{seconds(waited)} in all, inferred from denied attempts"
     )
-    length = waits["ended_ns"] - waits["began_ns"]
-    worst = np.lexsort((-length.astype(np.int64), waits["end"] == WaitEnd.GRANTED))[:_ROWS]
-    for wait in worst.tolist():
-        table.add_row(*_wait_row(analysis, wait))
-    yield table
-    yield from _left_out(len(waits))
+    groups = _groups(analysis)
+    for group in groups[:_ROWS]:
+        yield from _wait_lines(trace, analysis, group)
+    yield from _left_out(len(groups))
 
 
-def _wait_row(analysis: Analysis, wait: int) -> tuple[str, ...]:
-    row, source = analysis.waits[wait], analysis.source
+def _length(rows: Events) -> NDArray[np.int64]:
+    length: NDArray[np.int64] = (rows["ended_ns"] - rows["began_ns"]).astype(np.int64)
+    return length
+
+
+def _groups(analysis: Analysis) -> list[list[int]]:
+    """The waits of one process at one statement for one resource that ended alike, those that
+    failed first.
+    """
+    waits = analysis.waits
+    length = _length(waits)
+    groups: dict[tuple[int, ...], list[int]] = {}
+    order = np.lexsort((-length, waits["end"] == WaitEnd.GRANTED))
+    columns = [waits[name][order].tolist() for name in ("end", "process", "resource", "context")]
+    for wait, *key in zip(order.tolist(), *columns, strict=True):
+        groups.setdefault(tuple(key), []).append(wait)
+    granted = int(WaitEnd.GRANTED)
+    return sorted(
+        groups.values(),
+        key=lambda group: (waits["end"][group[0]] == granted, -int(length[group].sum())),
+    )
+
+
+def _wait_lines(trace: Trace, analysis: Analysis, group: list[int]) -> Iterable[str]:
+    row, source = analysis.waits[group[0]], analysis.source
     end = WaitEnd(int(row["end"]))
-    blockers = [
-        f"{blocker.pid} {escape(_held(blocker.resource, blocker.mode))} {seconds(blocker.seconds)}"
-        f"{_place(blocker.statement, blocker.source)}"
-        for blocker in analysis.blockers(wait)[:3]
-    ]
-    chain = analysis.chain(wait)
-    if len(chain) > 2:
-        blockers.append("root blocker: " + str(source.processes[chain[-1]].pid))
-    return (
-        str(source.processes[int(row["process"])].pid)
-        + _place(*_context(analysis, int(row["context"]))),
-        seconds(int(row["ended_ns"] - row["began_ns"]) / 1e9),
-        f"{_lock(analysis, row)} ({row['attempts']}x)",
-        f"[{_END_STYLE[end]}]{end.title}[/]",
-        "\n".join(blockers) or "[yellow]nobody in this trace[/]",
+    waited = seconds(int(_length(analysis.waits[group]).sum()) / 1e9)
+    many = f" in {len(group):,} waits" if len(group) > 1 else ""
+    attempts = int(analysis.waits["attempts"][group].sum())
+    yield (
+        f"\n[bold]{_pid(analysis, row)}[/] waited [bold]{waited}[/] for "
+        f"{_lock(analysis, row)}{many}: "
+        f"[{_END_STYLE[end]}]{end.title}[/] after {_count(attempts, 'attempt')}"
     )
+    yield from _place(trace, "  ", *_context(analysis, int(row["context"])))
+    blockers = analysis.blockers_of(group)
+    for blocker in blockers[:3]:
+        held = escape(_held(blocker.resource, blocker.mode))
+        yield f"  {blocker.pid} held {held} for {seconds(blocker.seconds)} of it, taken by"
+        yield from _place(trace, "    ", blocker.statement, blocker.source)
+    if not blockers:
+        yield "  [yellow]nobody in this trace held it[/]"
+    steps = analysis.chain(group[0])
+    if len(steps) > 2:
+        yield "  chain: " + " waits for ".join(str(source.processes[step].pid) for step in steps)
 
 
 def _held(resource: str, mode: str) -> str:
@@ -195,21 +222,27 @@ def _context(analysis: Analysis, place: int) -> tuple[str | None, str | None]:
     return context.statement or None, context.source or None
 
 
-def _place(statement: str | None, source: str | None) -> str:
-    lines = []
-    if statement:
-        lines.append(f"  [cyan]{escape(_short(statement))}[/]")
+def _place(trace: Trace, indent: str, statement: str | None, source: str | None) -> Iterable[str]:
+    """One line with where and what, where either is known."""
+    parts = []
     if source:
-        lines.append(f"  [dim]{escape(source)}[/]")
-    return "".join("\n" + line for line in lines)
+        parts.append(f"[cyan]{escape(_relative(source, trace.manifest.folder))}[/]")
+    if statement:
+        parts.append(escape(_short(statement)))
+    if parts:
+        yield indent + "  ".join(parts)
 
 
-def _short(statement: str, most: int = 60) -> str:
+def _relative(source: str, folder: str) -> str:
+    return source.removeprefix(folder.rstrip("/") + "/")
+
+
+def _short(statement: str, most: int = 66) -> str:
     line = " ".join(statement.split())
     return line if len(line) <= most else line[: most - 1] + "…"
 
 
-def _holds(analysis: Analysis) -> Iterable[Table | str]:
+def _holds(trace: Trace, analysis: Analysis) -> Iterable[str]:
     holds = analysis.holds
     slots = np.array([resource.slot for resource in analysis.source.resources], np.int64)
     writing = (holds["mode"] == LockMode.EXCLUSIVE) & np.isin(
@@ -218,33 +251,40 @@ def _holds(analysis: Analysis) -> Iterable[Table | str]:
     chosen = np.flatnonzero(writing)
     if not len(chosen):
         return
-    length = (holds["ended_ns"] - holds["began_ns"])[chosen]
     yield f"\n[bold]Longest holds[/] of a write lock, of {_count(len(chosen), 'hold')}"
-    table = _table("holder", "held", "lock", "ended by", "the statement that took it")
-    for hold in chosen[np.argsort(-length.astype(np.int64), kind="stable")][: _ROWS // 2].tolist():
-        table.add_row(*_hold_row(analysis, hold))
-    yield table
+    longest = chosen[np.argsort(-_length(holds[chosen]), kind="stable")]
+    for group in _alike(holds, longest)[: _ROWS // 2]:
+        yield from _hold_lines(trace, analysis, group)
 
 
-def _hold_row(analysis: Analysis, hold: int) -> tuple[str, ...]:
-    row = analysis.holds[hold]
-    return (
-        str(analysis.source.processes[int(row["process"])].pid),
-        seconds(int(row["ended_ns"] - row["began_ns"]) / 1e9),
-        _lock(analysis, row),
-        ENDED_BY[int(row["cause"])],
-        _place(*_context(analysis, int(row["context"]))).strip(),
+def _alike(holds: Events, chosen: NDArray[np.int64]) -> list[list[int]]:
+    """Holds of one process by one statement on one resource, in the given order."""
+    groups: dict[tuple[int, ...], list[int]] = {}
+    columns = [holds[name][chosen].tolist() for name in ("process", "resource", "context")]
+    for hold, *key in zip(chosen.tolist(), *columns, strict=True):
+        groups.setdefault(tuple(key), []).append(hold)
+    return list(groups.values())
+
+
+def _hold_lines(trace: Trace, analysis: Analysis, group: list[int]) -> Iterable[str]:
+    row = analysis.holds[group[0]]
+    longest = seconds(int(_length(analysis.holds[group])[0]) / 1e9)
+    many = f", the longest of {len(group):,} such holds" if len(group) > 1 else ""
+    yield (
+        f"\n[bold]{_pid(analysis, row)}[/] held {_lock(analysis, row)} for [bold]{longest}[/], "
+        f"until its {ENDED_BY[int(row['cause'])]}{many}"
     )
+    yield from _place(trace, "  ", *_context(analysis, int(row["context"])))
+
+
+def _pid(analysis: Analysis, row: np.void) -> int:
+    return analysis.source.processes[int(row["process"])].pid
 
 
 def _processes(analysis: Analysis) -> Iterable[Table | str]:
     source = analysis.source
     blamed = analysis.waiter_seconds
-    waited = np.bincount(
-        analysis.waits["process"],
-        (analysis.waits["ended_ns"] - analysis.waits["began_ns"]).astype(np.float64),
-        len(source.processes),
-    )
+    waited = np.bincount(analysis.waits["process"], _length(analysis.waits), len(source.processes))
     seen = np.unique(source.events["process"]).tolist()
     if not seen:
         return

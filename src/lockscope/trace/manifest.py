@@ -66,7 +66,8 @@ class Manifest:
 
     def write(self, trace: Path) -> None:
         """Put the manifest into the trace's folder, in one step, so that no reader meets half of
-        it."""
+        it.
+        """
         unfinished = trace / f".{MANIFEST_NAME}"
         unfinished.write_text(json.dumps(asdict(self), indent=2) + "\n", encoding="utf-8")
         unfinished.replace(trace / MANIFEST_NAME)

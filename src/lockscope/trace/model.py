@@ -1,5 +1,6 @@
 """A trace in memory: many processes' records in one array, and the tables that its numbers point
-into."""
+into.
+"""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -50,6 +51,7 @@ class Process:
         exited: Whether it recorded its own exit; one that was killed could not.
         lost: Records that could not be kept.
         blind_ns: When the first of those was lost, 0 never.
+        watched: False for lockscope's own supervisor, which only watches the others.
     """
 
     pid: int
@@ -63,6 +65,7 @@ class Process:
     exited: bool = False
     lost: int = 0
     blind_ns: int = 0
+    watched: bool = True
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lockscope.errors import TraceError
-from lockscope.trace.kinds import EndMode, Kind
+from lockscope.trace.kinds import EndMode, Kind, Recorder
 from lockscope.trace.manifest import MANIFEST_NAME, Manifest
 from lockscope.trace.model import Context, Gap, Process, Records, Trace, TracedFile
 from lockscope.trace.records import MERGED, RECORD
@@ -57,8 +57,8 @@ def newest_trace(folder: Path) -> Path:
     found = [manifest.parent for manifest in folder.glob(f"**/*.trace/{MANIFEST_NAME}")]
     if not found:
         raise TraceError(
-            f"There is no trace below {folder}. Make one with `lockscope run` or `lockscope trace`, "
-            "or name one.",
+            f"There is no trace below {folder}. Make one with `lockscope run` or "
+            "`lockscope trace`, or name one.",
             path=folder,
         )
     return max(found, key=lambda trace: trace.stat().st_ctime_ns)
@@ -153,9 +153,10 @@ def _merge(segments: Sequence[Segment], tables: "_Tables", progress: Progress | 
 @dataclass(frozen=True, slots=True)
 class _Numbers:
     """Numbers of one segment, ascending, and the places in the whole trace's table that they stand
-    for."""
+    for.
+    """
 
-    numbers: NDArray[np.int64]
+    numbers: NDArray[np.uint32]
     places: NDArray[np.uint32]
 
     def places_of(self, column: NDArray[np.uint32]) -> NDArray[np.uint32]:
@@ -197,7 +198,10 @@ class _Tables:
             self.processes.append(Process(segment.pid, began_ns=segment.started_ns))
         process = self.processes[place]
         process = replace(
-            process, lost=process.lost + segment.lost, blind_ns=process.blind_ns or segment.blind_ns
+            process,
+            watched=process.watched and segment.recorder != Recorder.SUPERVISOR,
+            lost=process.lost + segment.lost,
+            blind_ns=process.blind_ns or segment.blind_ns,
         )
         for record in part[kinds == Kind.PROCESS]:
             process = replace(
@@ -228,7 +232,7 @@ class _Tables:
 
     def _text_numbers(self, segment: Segment, column: NDArray[np.uint32]) -> _Numbers:
         offsets = np.unique(column)
-        offsets = offsets[offsets < len(segment.text)].astype(np.int64)
+        offsets = offsets[offsets < len(segment.text)]
         places = [
             _place(segment.text_at(int(offset)), self._text_places, self.texts)
             for offset in offsets
@@ -322,4 +326,4 @@ def _place(entry: Entry, places: dict[Entry, int], table: list[Entry]) -> int:
 
 def _numbers(numbers: NDArray[np.uint32], places: list[int]) -> _Numbers:
     order = np.argsort(numbers, kind="stable")
-    return _Numbers(numbers[order].astype(np.int64), np.array(places, np.uint32)[order])
+    return _Numbers(numbers[order], np.array(places, np.uint32)[order])

@@ -1,5 +1,6 @@
 """Reading one segment: its header, its finished records, its texts. Nothing in a file is believed
-unchecked."""
+unchecked.
+"""
 
 import mmap
 from dataclasses import dataclass
@@ -21,7 +22,8 @@ _LONGEST_TEXT: Final = 1 << 20
 
 class DamagedSegmentError(Exception):
     """A segment of which nothing can be used; the message ends a sentence that begins with its
-    name."""
+    name.
+    """
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,7 +127,8 @@ def _header(path: Path) -> np.void:
 
 def _finished(slots: Records) -> tuple[Records, int, int]:
     """The finished records, how many slots before the last of them are unfinished, and how many are
-    damaged."""
+    damaged.
+    """
     sequence = slots["sequence"]
     # Most of a segment's last chunk is untouched: look at no more of it than was handed out.
     written = np.flatnonzero(sequence)

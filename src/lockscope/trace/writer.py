@@ -35,7 +35,8 @@ _U32: Final = 0xFFFFFFFF
 
 def process_start(pid: int) -> int:
     """Field 22 of `/proc/PID/stat`: clock ticks from boot to the start of the process, 0 where
-    unknown."""
+    unknown.
+    """
     try:
         stat = Path(f"/proc/{pid}/stat").read_bytes()
     except OSError:
@@ -46,7 +47,8 @@ def process_start(pid: int) -> int:
 
 def escape_text(text: str) -> bytes:
     """One line of a text file: backslash and newline escaped, undecodable bytes given back as they
-    were."""
+    were.
+    """
     return (
         text.encode("utf-8", "surrogateescape").replace(b"\\", b"\\\\").replace(b"\n", b"\\n")
         + b"\n"
@@ -103,7 +105,8 @@ class SegmentWriter:
 
     def text(self, text: str) -> int:
         """Keep a text and return its offset, which records point to; 0 for an empty or an unkept
-        one."""
+        one.
+        """
         if not text:
             return 0
         with self._lock:
@@ -124,7 +127,8 @@ class SegmentWriter:
         error: int = 0,
     ) -> None:
         """Keep one record; what each field means for each kind is told in
-        `docs/trace-format.md`."""
+        `docs/trace-format.md`.
+        """
         if (
             os.getpid() != self._pid
         ):  # a forked child shares the mapping and would write over its parent
