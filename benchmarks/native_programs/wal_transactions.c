@@ -1,5 +1,5 @@
-/* wal_transactions DATABASE COUNT: that many small transactions in WAL mode with synchronous=OFF, the dearest work for a
- * recorder of locks. Prints the nanoseconds that the loop took, without opening and closing. */
+/* wal_transactions DATABASE COUNT: that many small transactions in WAL mode with synchronous=OFF, the dearest work for
+ * a recorder of locks. Prints the nanoseconds that the loop took, without opening and closing. */
 #include <sqlite3.h>
 #include <stdio.h>
 #include <stdlib.h>

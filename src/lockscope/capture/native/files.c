@@ -19,10 +19,10 @@
 
 uint16_t ls_classes[LS_DESCRIPTORS];
 struct ls_file ls_files[LS_FILES];
-static size_t places;         /* of `ls_files` that have ever been used */
-static uint32_t last_number;  /* given to a file */
-static int highest = -1;      /* descriptor that has a class */
-static char path[PATH_MAX]; /* what path_of has read; like all here but the classes, owned by who holds the lock */
+static size_t places;        /* of `ls_files` that have ever been used */
+static uint32_t last_number; /* given to a file */
+static int highest = -1;     /* descriptor that has a class */
+static char path[PATH_MAX];  /* what path_of has read; like all here but the classes, owned by who holds the lock */
 
 static uint64_t hash(const char *bytes, size_t n) { /* FNV-1a, 64 bits */
   uint64_t h = UINT64_C(14695981039346656037);

@@ -17,13 +17,13 @@ enum { LS_SHM, LS_WAL, LS_JOURNAL, LS_COMPANIONS };
 
 struct ls_file {
   uint64_t device, inode;
-  uint64_t path;       /* hash of the path */
-  uint32_t path_text;  /* offset of the path in the text file */
-  uint32_t number;     /* given by its FILE record; 0: this place is free */
-  int32_t descriptors; /* those that are known to be open */
-  bool locked;         /* the main file or its -shm: closing a descriptor drops locks */
-  bool pinned;         /* has had a descriptor beyond the table, whose end is not seen */
-  struct ls_file *main; /* of this database; itself if it is the main file or that is not known */
+  uint64_t path;                             /* hash of the path */
+  uint32_t path_text;                        /* offset of the path in the text file */
+  uint32_t number;                           /* given by its FILE record; 0: this place is free */
+  int32_t descriptors;                       /* those that are known to be open */
+  bool locked;                               /* the main file or its -shm: closing a descriptor drops locks */
+  bool pinned;                               /* has had a descriptor beyond the table, whose end is not seen */
+  struct ls_file *main;                      /* of this database; itself if it is the main file or that is not known */
   struct ls_file *companions[LS_COMPANIONS]; /* of a main file */
   /* Writes since the last lock change, added up by any thread. */
   uint64_t calls, bytes, writing_ns, first_ns;

@@ -22,7 +22,8 @@ uint64_t ls_now(void);
  * pwrite and a close: ask for a text once and keep the number, for as long as `ls_generation` stays the same. */
 uint32_t ls_text(const char *bytes, size_t n);
 
-/* Store one record. `thread` and `sequence` are filled in, and `context` where the kind has no use of its own for it. */
+/* Store one record. `thread` and `sequence` are filled in, and `context` where the kind has no use of its own for it.
+ */
 void ls_record(const struct lockscope_record *record);
 
 /* Recursion guard of this thread, for code that calls into the program's world and may meet itself again there. False

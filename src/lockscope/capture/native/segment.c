@@ -109,8 +109,8 @@ static struct lockscope_record *place(uint64_t slot) {
 }
 
 static bool has_own_context(uint8_t kind) {
-  const uint32_t own = 1U << LOCKSCOPE_PROCESS | 1U << LOCKSCOPE_CONTEXT | 1U << LOCKSCOPE_STATEMENT |
-                       1U << LOCKSCOPE_OUTCOME;
+  const uint32_t own =
+      1U << LOCKSCOPE_PROCESS | 1U << LOCKSCOPE_CONTEXT | 1U << LOCKSCOPE_STATEMENT | 1U << LOCKSCOPE_OUTCOME;
   return (own >> kind & 1U) != 0;
 }
 
