@@ -26,17 +26,17 @@ def find_holds(source: Interpretation) -> Events:
     holds["requested_ns"] = events["began_ns"][begins]
     holds["began_ns"] = events["ended_ns"][begins]
     _set_ends(holds, events, (key, changes, begins), source.ended_ns)
-    holds = holds[np.argsort(holds["began_ns"], kind="stable")]
+    holds = holds.take(np.argsort(holds["began_ns"], kind="stable"))
     _clip_unseen_ends(holds)
     return holds
 
 
 def _ordered(events: Events) -> Events:
     """The events that change a lock, each process's and resource's together, in order of time."""
-    events = events[events["verdict"] != Verdict.DENIED]
+    events = events.take(np.flatnonzero(events["verdict"] != Verdict.DENIED))
     # Calls of one process on one resource take effect in the order in which they return.
-    events = events[np.argsort(events["ended_ns"], kind="stable")]
-    return events[np.argsort(_key(events), kind="stable")]
+    events = events.take(np.argsort(events["ended_ns"], kind="stable"))
+    return events.take(np.argsort(_narrowed(_key(events)), kind="stable"))
 
 
 def _key(events: Events) -> NDArray[np.uint64]:
@@ -44,6 +44,13 @@ def _key(events: Events) -> NDArray[np.uint64]:
         events["process"].astype(np.uint64) << np.uint64(32) | events["resource"]
     )
     return key
+
+
+def _narrowed(key: NDArray[np.uint64]) -> NDArray[np.uint16] | NDArray[np.uint32]:
+    """The same order in fewer bytes: numpy sorts 16-bit numbers in one pass over them."""
+    groups = np.unique(key)
+    place = np.searchsorted(groups, key)
+    return place.astype(np.uint16 if len(groups) <= 1 << 16 else np.uint32)
 
 
 def _is_change(events: Events, key: NDArray[np.uint64]) -> NDArray[np.bool_]:

@@ -85,7 +85,7 @@ def _none(dtype: np.dtype[Any]) -> Events:
 def _thread_rows(source: Interpretation) -> Events:
     """What happened to each thread that was ever denied, thread by thread, in order of time."""
     events = source.events
-    denied = events[events["verdict"] == Verdict.DENIED]
+    denied = events.take(np.flatnonzero(events["verdict"] == Verdict.DENIED))
     threads = np.unique(_thread(denied))
     wanted = _leads_to(source)[np.unique(denied["resource"])]
     granted = events[(events["verdict"] == Verdict.GRANTED) & np.isin(events["resource"], wanted)]
@@ -100,7 +100,7 @@ def _thread_rows(source: Interpretation) -> Events:
     rows: Events = np.concatenate(parts)
     # A statement returns after all that it did, even where the clock does not tell the two apart.
     returned = rows["kind"] == _Row.RETURNED
-    return rows[np.lexsort((rows["began_ns"], returned, rows["ended_ns"], rows["thread"]))]
+    return rows.take(np.lexsort((rows["began_ns"], returned, rows["ended_ns"], rows["thread"])))
 
 
 def _thread(rows: Events) -> NDArray[np.uint64]:
@@ -334,4 +334,4 @@ def _by_time(waits: Events, tries: Events) -> tuple[Events, Events]:
     rank = np.empty(len(order), np.uint32)
     rank[order] = np.arange(len(order), dtype=np.uint32)
     tries["wait"] = rank[tries["wait"]]
-    return waits[order], tries[np.argsort(tries["wait"], kind="stable")]
+    return waits.take(order), tries.take(np.argsort(tries["wait"], kind="stable"))

@@ -1,5 +1,8 @@
 """SQLite: byte-range locks become lock events on named resources."""
 
+from dataclasses import dataclass, fields
+from typing import Final
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -24,7 +27,12 @@ from lockscope.trace.model import Process, Records, Trace
 
 __all__ = ["interpret"]
 
-_SLOTS = len(Slot)
+_SLOTS: Final = len(Slot)
+_TRIED_EXCLUSIVELY: Final = [
+    Slot.WAL_CKPT,
+    Slot.WAL_DMS,
+    *(slot for slot in Slot if slot.name.startswith("WAL_READ")),
+]
 
 
 def interpret(trace: Trace) -> Interpretation:
@@ -92,65 +100,103 @@ def _leads_to(slot: Slot) -> Slot:
     return Slot.SHARED if slot is Slot.PENDING else slot
 
 
-def _is_probe(slot: Slot, modes: NDArray[np.uint8]) -> NDArray[np.bool_]:
+def _is_probe(slots: NDArray[np.int64], modes: NDArray[np.uint8]) -> NDArray[np.bool_]:
     """Whether SQLite asks for a slot only to see whether it can have it (`wal.c`).
 
     A reader tries to move a read mark (walTryBeginRead), a checkpoint tests the marks and gives up
     on a busy one, and only one process checkpoints at a time (walCheckpoint): none of these denials
     fails a statement.
     """
-    if Slot.WAL_READ0 <= slot <= Slot.WAL_READ4 or slot in (Slot.WAL_CKPT, Slot.WAL_DMS):
-        return np.equal(modes, Mode.EXCLUSIVE)
-    return np.full(len(modes), slot is Slot.WAL_RECOVER)
+    tried = np.isin(slots, _TRIED_EXCLUSIVELY) & (modes == Mode.EXCLUSIVE)
+    return np.logical_or(tried, slots == Slot.WAL_RECOVER)
 
 
 def _events(trace: Trace, files: DatabaseFiles) -> Events:
     """The lock events of all processes, by time."""
-    records = trace.of_kind(Kind.LOCK, Kind.LOCK_WAIT, Kind.CLOSE)
-    records = records[files.database[records["file"]] >= 0]
-    parts = [_events_of_slot(records, files, slot) for slot in Slot]
-    events = np.concatenate([*parts, _ends(parts, trace)])
-    return events[np.argsort(events["began_ns"], kind="stable")]
+    places = trace.places(Kind.LOCK, Kind.LOCK_WAIT, Kind.CLOSE)
+    places = places[files.database[trace.records["file"][places]] >= 0]
+    requests = _Requests(
+        places=places,
+        first=trace.records["start"][places],
+        length=trace.records["length"][places].astype(np.uint64),
+        closed=trace.records["kind"][places] == Kind.CLOSE,
+        is_shm=files.is_shm[trace.records["file"][places]],
+    )
+    slots = requests.only_slot()
+    single = slots >= 0
+    parts = [_events_at(trace.records, files, places[single], slots[single])]
+    several = requests.part(~single)
+    for slot in Slot:
+        touched = several.places[several.touches(slot)]
+        parts.append(_events_at(trace.records, files, touched, np.full(len(touched), int(slot))))
+    events = np.concatenate(parts)
+    events = np.concatenate([events, _ends(events, trace)])
+    return events.take(np.argsort(events["began_ns"], kind="stable"))
 
 
-def _events_of_slot(records: Records, files: DatabaseFiles, slot: Slot) -> Events:
-    """The events on one slot of every database: each request whose range meets the slot's bytes."""
-    bytes_ = SLOT_RANGES[slot]
-    begin = records["start"]
-    length = records["length"].astype(np.uint64)
-    closed = records["kind"] == Kind.CLOSE
-    touched = ((length == 0) | (begin + length > bytes_.first)) & (begin < bytes_.end)
-    of_file = files.is_shm[records["file"]] == (slot in SHM_SLOTS)
-    rows = np.flatnonzero((touched | closed) & of_file)
-    chosen = records[rows]
-    events: Events = np.zeros(len(rows), EVENT)
+@dataclass(frozen=True, slots=True)
+class _Requests:
+    """Requests for byte ranges, as columns; `places` are those of their records."""
+
+    places: NDArray[np.int64]
+    first: NDArray[np.uint64]
+    length: NDArray[np.uint64]
+    closed: NDArray[np.bool_]
+    is_shm: NDArray[np.bool_]
+
+    def part(self, chosen: NDArray[np.bool_]) -> "_Requests":
+        return _Requests(
+            *(getattr(self, field.name)[chosen] for field in fields(self)),
+        )
+
+    def only_slot(self) -> NDArray[np.int64]:
+        """The slot of each request for exactly the bytes of one slot, which nearly all are; else -1."""
+        only = np.full(len(self.places), -1)
+        for slot in Slot:
+            bytes_ = SLOT_RANGES[slot]
+            exact = (self.first == bytes_.first) & (self.length == bytes_.end - bytes_.first)
+            only[exact & (self.is_shm == (slot in SHM_SLOTS))] = slot
+        only[self.closed] = -1
+        return only
+
+    def touches(self, slot: Slot) -> NDArray[np.bool_]:
+        """Whether each request's range meets the slot's bytes; the close of a descriptor meets all."""
+        bytes_ = SLOT_RANGES[slot]
+        beyond = (self.length == 0) | (self.first + self.length > bytes_.first)
+        meets = self.closed | (beyond & (self.first < bytes_.end))
+        touched: NDArray[np.bool_] = meets & (self.is_shm == (slot in SHM_SLOTS))
+        return touched
+
+
+def _events_at(
+    records: Records, files: DatabaseFiles, places: NDArray[np.int64], slots: NDArray[np.int64]
+) -> Events:
+    """The event of each record on its slot."""
+    events: Events = np.zeros(len(places), EVENT)
     for field in ("began_ns", "process", "thread", "context", "mode"):
-        events[field] = chosen[field]
-    events["ended_ns"] = chosen["began_ns"] + chosen["duration_ns"]
-    events["resource"] = files.database[chosen["file"]] * _SLOTS + int(slot)
-    events["flags"] = np.where(chosen["kind"] == Kind.LOCK_WAIT, BLOCKING, 0) | np.where(
-        _is_probe(slot, chosen["mode"]), PROBE, 0
-    )
-    events["verdict"] = np.select(
-        [closed[rows] | (chosen["mode"] == Mode.UNLOCK), chosen["error"] == 0],
-        [Verdict.RELEASED, Verdict.GRANTED],
-        Verdict.DENIED,
-    )
-    events["mode"][closed[rows]] = Mode.UNLOCK
-    events["cause"] = np.where(closed[rows], Cause.CLOSE, Cause.UNLOCK)
+        events[field] = records[field][places]
+    events["ended_ns"] = events["began_ns"] + records["duration_ns"][places]
+    events["resource"] = files.database[records["file"][places]] * _SLOTS + slots
+    kind = records["kind"][places]
+    closed = kind == Kind.CLOSE
+    events["mode"][closed] = Mode.UNLOCK
+    events["cause"][closed] = Cause.CLOSE
+    events["flags"] = np.where(kind == Kind.LOCK_WAIT, BLOCKING, 0)
+    events["flags"][_is_probe(slots, events["mode"])] |= PROBE
+    denied = np.where(records["error"][places] == 0, Verdict.GRANTED, Verdict.DENIED)
+    events["verdict"] = np.where(events["mode"] == Mode.UNLOCK, Verdict.RELEASED, denied)
     return events
 
 
-def _ends(parts: list[Events], trace: Trace) -> Events:
+def _ends(events: Events, trace: Trace) -> Events:
     """A release of all that a process had touched, for each exec and each end of a process.
 
     SQLite opens its files close-on-exec, so that a program which replaces itself drops its locks.
     """
     touched: dict[int, set[int]] = {}
-    for part in parts:
-        pairs = part["process"].astype(np.uint64) << np.uint64(32) | part["resource"]
-        for pair in np.unique(pairs).tolist():
-            touched.setdefault(pair >> 32, set()).add(pair & 0xFFFFFFFF)
+    pairs = events["process"].astype(np.uint64) << np.uint64(32) | events["resource"]
+    for pair in np.unique(pairs).tolist():
+        touched.setdefault(pair >> 32, set()).add(pair & 0xFFFFFFFF)
     rows: list[tuple[object, ...]] = []
     execs = trace.of_kind(Kind.EXEC)
     for record in execs[execs["error"] == 0]:
@@ -218,8 +264,8 @@ def _work(records: Records, files: DatabaseFiles) -> Events:
 
 def _last_seen(records: Records) -> NDArray[np.uint64]:
     keys = records["process"].astype(np.uint64) << np.uint64(32) | records["thread"]
-    ends = records["began_ns"] + records["duration_ns"] * _timed(records)
-    threads, place = np.unique(keys, return_inverse=True)
+    threads = np.unique(keys)
     last = np.zeros(len(threads), np.uint64)
-    np.maximum.at(last, place, ends)
+    ends = records["began_ns"] + records["duration_ns"] * _timed(records)
+    np.maximum.at(last, np.searchsorted(threads, keys), ends)
     return np.stack([threads, last])

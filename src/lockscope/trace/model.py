@@ -3,6 +3,7 @@ into.
 """
 
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -83,7 +84,7 @@ class Gap:
     sentence: str
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Trace:
     """A trace in memory.
 
@@ -107,6 +108,19 @@ class Trace:
     records: Records
     gaps: tuple[Gap, ...]
 
+    def places(self, *kinds: int) -> NDArray[np.int64]:
+        """Places of the records of some kinds, in order of time."""
+        chosen = [self._by_kind[kind] for kind in kinds if kind in self._by_kind]
+        if len(chosen) == 1:
+            return chosen[0]
+        return np.sort(np.concatenate(chosen)) if chosen else np.zeros(0, np.int64)
+
     def of_kind(self, *kinds: int) -> Records:
-        """The records of some kinds, in order of time."""
-        return self.records[np.isin(self.records["kind"], kinds)]
+        """The records of some kinds, in order of time; copied."""
+        # `take` copies a structured row at once; indexing copies it field by field, 30 times slower.
+        return self.records.take(self.places(*kinds))
+
+    @cached_property
+    def _by_kind(self) -> dict[int, NDArray[np.int64]]:
+        kinds = np.ascontiguousarray(self.records["kind"])
+        return {int(kind): np.flatnonzero(kinds == kind) for kind in np.unique(kinds)}

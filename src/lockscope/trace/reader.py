@@ -147,7 +147,7 @@ def _merge(segments: Sequence[Segment], tables: "_Tables", progress: Progress | 
     began = merged["began_ns"]
     if (began[1:] >= began[:-1]).all():
         return merged
-    return merged[np.argsort(began, kind="stable")]
+    return merged.take(np.argsort(began, kind="stable"))
 
 
 @dataclass(frozen=True, slots=True)
