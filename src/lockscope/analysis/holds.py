@@ -1,5 +1,7 @@
 """Holds: which process held which resource, in which mode, from when to when."""
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -46,7 +48,7 @@ def _key(events: Events) -> NDArray[np.uint64]:
     return key
 
 
-def _narrowed(key: NDArray[np.uint64]) -> NDArray[np.uint16] | NDArray[np.uint32]:
+def _narrowed(key: NDArray[np.uint64]) -> NDArray[Any]:
     """The same order in fewer bytes: numpy sorts 16-bit numbers in one pass over them."""
     groups = np.unique(key)
     place = np.searchsorted(groups, key)

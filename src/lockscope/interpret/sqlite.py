@@ -108,7 +108,8 @@ def _is_probe(slots: NDArray[np.int64], modes: NDArray[np.uint8]) -> NDArray[np.
     fails a statement.
     """
     tried = np.isin(slots, _TRIED_EXCLUSIVELY) & (modes == Mode.EXCLUSIVE)
-    return np.logical_or(tried, slots == Slot.WAL_RECOVER)
+    probes: NDArray[np.bool_] = tried | (slots == Slot.WAL_RECOVER)
+    return probes
 
 
 def _events(trace: Trace, files: DatabaseFiles) -> Events:
@@ -150,7 +151,7 @@ class _Requests:
         )
 
     def only_slot(self) -> NDArray[np.int64]:
-        """The slot of each request for exactly the bytes of one slot, which nearly all are; else -1."""
+        """The slot of each request for exactly the bytes of one, which nearly all are; else -1."""
         only = np.full(len(self.places), -1)
         for slot in Slot:
             bytes_ = SLOT_RANGES[slot]
@@ -160,7 +161,7 @@ class _Requests:
         return only
 
     def touches(self, slot: Slot) -> NDArray[np.bool_]:
-        """Whether each request's range meets the slot's bytes; the close of a descriptor meets all."""
+        """Whether each request's range meets the slot's bytes; a closed descriptor meets all."""
         bytes_ = SLOT_RANGES[slot]
         beyond = (self.length == 0) | (self.first + self.length > bytes_.first)
         meets = self.closed | (beyond & (self.first < bytes_.end))

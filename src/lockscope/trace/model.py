@@ -117,7 +117,7 @@ class Trace:
 
     def of_kind(self, *kinds: int) -> Records:
         """The records of some kinds, in order of time; copied."""
-        # `take` copies a structured row at once; indexing copies it field by field, 30 times slower.
+        # `take` copies a structured row at once; indexing goes field by field, 30 times slower.
         return self.records.take(self.places(*kinds))
 
     @cached_property
