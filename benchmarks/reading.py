@@ -85,8 +85,8 @@ def transactions(process: int, count: int) -> NDArray[np.void]:
     pattern["length"], pattern["file"], pattern["thread"] = 1, 2, 1000 + process
     records: NDArray[np.void] = np.resize(pattern, count)
     # Each process has a slot of its own in a round of PROCESSES transactions: no two hold at once.
-    place = np.arange(count, dtype=np.uint64)
-    round_, within = place // len(rows), place % len(rows)
+    places = np.arange(count, dtype=np.uint64)
+    round_, within = places // len(rows), places % len(rows)
     records["began_ns"] = 1_000_000 + (round_ * PROCESSES + process) * 20_000 + within * 1_000
     records["duration_ns"] = np.where(records["kind"] == Kind.SLEEP, 900, 300)
     return records

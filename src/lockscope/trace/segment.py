@@ -58,8 +58,9 @@ class Segment:
 
     def text_at(self, offset: int) -> str:
         """The text at an offset; empty where none begins there."""
-        # A text begins after a newline; anything else is a damaged offset.
-        if not 0 < offset < len(self.text) or self.text[offset - 1] != 0x0A:
+        # A text begins after a newline, or after the room of one that a kill left unwritten;
+        # anything else is a damaged offset.
+        if not 0 < offset < len(self.text) or self.text[offset - 1] not in b"\n\0":
             return ""
         end = self.text.find(b"\n", offset, offset + _LONGEST_TEXT)
         raw = bytes(self.text[offset : end if end >= 0 else offset])
