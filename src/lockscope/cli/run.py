@@ -21,26 +21,39 @@ if TYPE_CHECKING:
     from lockscope.remedies import Remedy
     from lockscope.report.progress import Progress
 
-__all__ = ["SUMMARY", "configure", "run"]
+__all__ = ["DESCRIPTION", "SUMMARY", "configure", "run"]
 
-SUMMARY: Final = "run an experiment: many processes, one database, every lock recorded"
-_EPILOG: Final = """\
-exit status: 0 every record was committed and is there; 1 something failed, is missing, lost,
-unknown, unexpected or there twice; 2 wrong usage; 3 could not run.
+SUMMARY: Final = "run an experiment: many processes on one database, every lock recorded"
+DESCRIPTION: Final = """\
+Run an experiment: a fresh database, many processes, every lock recorded. It ends with what is in
+the table, what is missing or lost, and who held the lock meanwhile.
 
 examples:
   lockscope run                             six pets, no hold: all arrive
   lockscope run --hold 3                    each stays in its transaction for 3 s: watch it break
-  lockscope run --hold 3 --remedy short     the same, with the slow part before the transaction
-  lockscope run shop:Orders --processes 8   your own workload, class Orders in shop.py
+  lockscope run --hold 3 --remedy short     the same, the slow part before the transaction
+  lockscope run shop:Orders --processes 8   your own workload: class Orders in shop.py
+
+remedies:
+  stock       what sqlite3.connect does if nothing is said
+  timeout     a timeout that outlasts all: at least processes x records x hold + 60 s
+  wal         a write-ahead log
+  immediate   BEGIN IMMEDIATE
+  textbook    a write-ahead log, BEGIN IMMEDIATE, and always 5 s
+  short       the slow part before the transaction
+
+exit status:
+  0  every record was committed and is there
+  1  a record failed, is missing, lost, unknown, unexpected or there twice
+  2  wrong usage
+  3  could not run
 """
 _MOST_PROCESSES: Final = 10_000
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Add the verb's arguments."""
-    parser.description = SUMMARY
-    parser.epilog = _EPILOG
+    parser.description = DESCRIPTION
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
     add = parser.add_argument
     add(
@@ -69,8 +82,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "--remedy",
         default="stock",
         metavar="NAME",
-        help="stock (default), timeout (at least processes x records x hold + 60 s), wal, "
-        "immediate, textbook (always 5 s), short",
+        help="how the database is shared, see above (default stock)",
     )
     add(
         "--db",

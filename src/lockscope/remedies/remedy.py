@@ -15,6 +15,8 @@ __all__ = ["Remedy", "Transaction", "UnknownCommitError"]
 
 _PRIMARY: Final = 0xFF
 """The low byte of an extended result code is the primary one: https://sqlite.org/rescode.html"""
+_REFUSED: Final = (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_CONSTRAINT)
+"""After these COMMIT has changed nothing: https://sqlite.org/foreignkeys.html for the second."""
 _SPARE_S: Final = 60.0
 """What the outlasting timeout adds to all holds, for the commits and for a busy machine."""
 
@@ -146,7 +148,7 @@ def _commit(connection: sqlite3.Connection) -> None:
         connection.commit()
     except sqlite3.Error as error:
         code = getattr(error, "sqlite_errorcode", None)
-        if code is not None and code & _PRIMARY == sqlite3.SQLITE_BUSY:
+        if code is not None and code & _PRIMARY in _REFUSED:
             raise
         unknown = UnknownCommitError(str(error))
         if code is not None:
