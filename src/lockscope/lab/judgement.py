@@ -9,6 +9,7 @@ from pathlib import Path
 
 from lockscope.analysis import analyse
 from lockscope.analysis.model import Blame, Finding
+from lockscope.errors import LockscopeError
 from lockscope.interpret import interpret
 from lockscope.lab.attempts import Attempt
 from lockscope.trace.reader import read_trace
@@ -38,7 +39,12 @@ def judge(trace: Path, attempts: Sequence[Attempt]) -> Judgement:
         trace: The trace's folder.
         attempts: What to look up.
     """
-    analysis = analyse(interpret(read_trace(trace)))
+    try:
+        analysis = analyse(interpret(read_trace(trace)))
+    except (LockscopeError, OSError) as error:
+        # What was committed and what is missing is known all the same, and must be told.
+        note = f"The trace could not be analysed, so nobody is blamed: {error}"
+        return Judgement((Blame(0, ()),) * len(attempts), (), (note,))
     blames = tuple(
         analysis.blame(attempt.pid, attempt.began_ns, attempt.ended_ns) for attempt in attempts
     )

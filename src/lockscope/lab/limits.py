@@ -6,8 +6,8 @@ from typing import Final
 
 __all__ = ["allow_descriptors"]
 
-_EACH: Final = 2
-"""The pipe and the pidfd of one worker."""
+_EACH: Final = 4
+"""The pipe and the pidfd of one worker; later its segments and texts, as the trace is read."""
 _OTHERS: Final = 64
 
 

@@ -154,4 +154,5 @@ class Progress:
             return f"{line.record}: committed"
         if line.state in {State.KILLED, State.ENDED}:
             return line.message
-        return line.state.value
+        failed = len(line.marks) - line.marks.count(State.COMMITTED)
+        return line.state.value + (f", {failed} not committed" if failed else "")
