@@ -186,6 +186,7 @@ def test_root_blocker_is_at_the_end_of_the_chain() -> None:
 def test_a_denial_that_nothing_explains_has_no_blocker() -> None:
     analysis = analysed("1 P2 WR RESERVED denied\n1+2 P2 sleep\n3 P2 WR RESERVED denied\n4 P2 exit")
     assert analysis.blockers(0) == ()
+    assert analysis.chain(0) == (0,)
 
 
 def test_upgrade_deadlock_names_the_refused_as_victim() -> None:

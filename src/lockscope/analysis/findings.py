@@ -103,22 +103,22 @@ def find_causes(analysis: Analysis) -> tuple[Finding, ...]:
 
 def _of_waits(analysis: Analysis) -> Iterator[tuple[_Cause, Evidence]]:
     index = HoldIndex(analysis.holds)
-    failed = np.isin(analysis.waits["end"], (WaitEnd.REFUSED, WaitEnd.TIMED_OUT))
-    for wait in np.flatnonzero(failed).tolist():
-        cause = _refused(analysis, index, wait) or _lasted(analysis, wait)
+    for wait, end in enumerate(analysis.waits["end"].tolist()):
+        cause = None
+        if end == WaitEnd.REFUSED:
+            cause = _refused(analysis, index, wait)
+        elif end == WaitEnd.TIMED_OUT:
+            cause = _lasted(analysis, wait)
         if cause is not None:
             yield cause, _wait_evidence(analysis, wait)
 
 
-def _refused(analysis: Analysis, index: HoldIndex, wait: int) -> _Cause | None:
+def _refused(analysis: Analysis, index: HoldIndex, wait: int) -> _Cause:
     """The cause of a refusal: an upgrade where the process already read, else no timeout."""
-    row = analysis.waits[wait]
-    if row["end"] != WaitEnd.REFUSED:
-        return None
     if not _read_before(analysis, index, wait):
         return _NO_TIMEOUT
-    slot = Slot(analysis.source.resources[int(row["resource"])].slot)
-    return _UPGRADES.get(slot)
+    wanted = analysis.source.resources[int(analysis.waits["resource"][wait])]
+    return _UPGRADES[Slot(wanted.slot)]
 
 
 def _read_before(analysis: Analysis, index: HoldIndex, wait: int) -> bool:
@@ -137,15 +137,14 @@ def _read_before(analysis: Analysis, index: HoldIndex, wait: int) -> bool:
 def _is_older(hold: np.void, wait: np.void) -> bool:
     if hold["context"] and wait["context"] and hold["context"] != wait["context"]:
         return True
-    before, after = wait["began_ns"] - hold["began_ns"], hold["ended_ns"] - wait["ended_ns"]
-    return bool(max(before, after) >= _ONE_STATEMENT_NS)
+    before = int(wait["began_ns"]) - int(hold["began_ns"])
+    after = int(hold["ended_ns"]) - int(wait["ended_ns"])
+    return max(before, after) >= _ONE_STATEMENT_NS
 
 
 def _lasted(analysis: Analysis, wait: int) -> _Cause | None:
-    """A long transaction: one hold was in the way for most of a wait that timed out."""
+    """The cause of a timeout: a long transaction, if one hold was in the way for most of it."""
     row = analysis.waits[wait]
-    if row["end"] != WaitEnd.TIMED_OUT:
-        return None
     blocks = analysis.blocks[slice(*np.searchsorted(analysis.blocks["wait"], [wait, wait + 1]))]
     waited = int(row["ended_ns"] - row["began_ns"])
     longest = max(blocks["overlap_ns"].tolist(), default=0)

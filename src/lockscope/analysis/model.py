@@ -201,7 +201,9 @@ class Analysis:
         if not len(rows):
             return (int(self.waits["process"][wait]),)
         worst = int(rows["hold"][np.argmax(rows["overlap_ns"])])
-        at_ns = int(min(self.waits["ended_ns"][wait], self.holds["ended_ns"][worst]))
+        began_ns = max(self.waits["began_ns"][wait], self.holds["began_ns"][worst])
+        ended_ns = min(self.waits["ended_ns"][wait], self.holds["ended_ns"][worst])
+        at_ns = (int(began_ns) + int(ended_ns)) // 2
         chain = [int(self.waits["process"][wait]), int(self.holds["process"][worst])]
         while (
             following := self._waits_for(chain[-1], at_ns)
