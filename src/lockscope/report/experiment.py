@@ -86,8 +86,7 @@ def _headline(experiment: Experiment) -> RenderableType:
     seconds = (experiment.ended_ns - experiment.released_ns) / _NS
     about = [
         plan.workload,
-        _times(plan.processes, "process", "processes"),
-        f"{_times(plan.records, 'record', 'records')} each",
+        f"{_times(plan.processes, 'process', 'processes')} x {plan.records}",
         plan.remedy.name,
         f"hold {plan.hold_s:g} s",
         f"timeout {plan.timeout_s:g} s",
