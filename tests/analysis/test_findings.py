@@ -100,12 +100,15 @@ def test_chains_that_meet_again_are_no_deadlock() -> None:
                 4+20 P2 sleep
                 5    P5 WR WAL_WRITE denied   # and P5 for P3
                 5+20 P5 sleep
-                6    P4 WR WAL_RECOVER
+                0    P5 WR RESERVED
+                6    P6 WR RESERVED denied    # and P6 for P5
+                6+20 P6 sleep
                 30   P1 exit
                 30   P2 exit
                 30   P3 exit
                 30   P4 exit
                 30   P5 exit
+                30   P6 exit
                 """
             )
         )

@@ -91,8 +91,6 @@ def _shares(
     overlap: NDArray[np.uint64], try_: NDArray[np.int64], tries: Events
 ) -> NDArray[np.uint64]:
     """The overlaps, scaled down where those of one try add up to more than its time."""
-    if not len(try_):
-        return overlap
     together = np.bincount(try_, overlap.astype(np.float64))[try_]
     span = (tries["until_ns"][try_] - tries["began_ns"][try_]).astype(np.float64)
     scale = np.minimum(1.0, span / np.maximum(together, 1.0))
