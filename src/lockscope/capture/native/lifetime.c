@@ -1,6 +1,7 @@
 /* A process's beginning, fork and end. */
 #include "real.h"
 
+#include "clock.h"
 #include "environment.h"
 #include "files.h"
 #include "lifetime.h"
@@ -147,6 +148,7 @@ __attribute__((constructor)) static void start(void) {
   ls_real_find();
   folder = ls_environment_read();
   if (folder != NULL) {
+    ls_clock_start();
     begin();
     pthread_atfork(NULL, NULL, begin_again);
     on_exit(at_exit, NULL);

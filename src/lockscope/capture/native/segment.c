@@ -34,12 +34,6 @@ bool ls_active(void) { return ls_home->pid != 0; }
 
 bool ls_at_home(void) { return ls_home->pid != 0 && (pid_t)syscall(SYS_getpid) == ls_home->pid; }
 
-uint64_t ls_now(void) {
-  struct timespec now;
-  clock_gettime(CLOCK_MONOTONIC, &now);
-  return (uint64_t)now.tv_sec * UINT64_C(1000000000) + (uint64_t)now.tv_nsec;
-}
-
 bool ls_enter(void) {
   if (inside) return false;
   inside = true;
