@@ -79,7 +79,7 @@ def test_descriptors_that_were_passed_on_reach_the_command(tmp_path: Path) -> No
     [
         (["trace", "--", "no-such-command"], 3, "no-such-command: no such command"),
         (["trace", "--"], 2, "needs a command"),
-        (["trace", "-o", "file", "--", "true"], 3, "file is a file; choose another"),
+        (["trace", "-o", "file", "--", "true"], 3, "file is a file, not a folder; choose another"),
         (["trace", "-o", "full", "--", "true"], 3, "full exists and is not empty"),
         (["report", "nowhere"], 3, "nowhere does not exist"),
         (["report", "full"], 3, "full is not a trace"),

@@ -33,9 +33,10 @@ def fresh_folder(path: Path) -> Path:
         path.mkdir(mode=0o700, exist_ok=True)
         occupied = any(path.iterdir())
         path.chmod(0o700)
-    except FileExistsError as error:
+    except (FileExistsError, NotADirectoryError) as error:
+        file = next(place for place in (path, *path.parents) if place.exists())
         raise CaptureError(
-            f"{path} is a file; choose another folder with -o.", path=path
+            f"{file} is a file, not a folder; choose another folder with -o.", path=path
         ) from error
     except OSError as error:
         raise CaptureError(

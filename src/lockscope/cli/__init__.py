@@ -7,6 +7,7 @@ an error into an exit status.
 import argparse
 import importlib
 import os
+import signal
 import sys
 from collections.abc import Sequence
 from typing import Final
@@ -46,7 +47,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """
     words = list(sys.argv[1:] if argv is None else argv)
     try:
-        return _run(words)
+        status = _run(words)
     except LockscopeError as error:
         print(f"lockscope: {error}", file=sys.stderr)
         return error.exit_status
@@ -58,6 +59,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         # exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return EXIT_OK
+    # The answer is out: an impatient Ctrl-C must not take the place of its exit status.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    return status
 
 
 def _run(words: list[str]) -> int:

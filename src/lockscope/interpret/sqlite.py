@@ -130,8 +130,9 @@ def _events(trace: Trace, files: DatabaseFiles) -> Events:
     for slot in Slot:
         touched = several.places[several.touches(slot)]
         parts.append(_events_at(trace.records, files, touched, np.full(len(touched), int(slot))))
+    parts.append(_ends(parts, trace))
     events = np.concatenate(parts)
-    events = np.concatenate([events, _ends(events, trace)])
+    parts.clear()
     return events.take(np.argsort(events["began_ns"], kind="stable"))
 
 
@@ -189,33 +190,28 @@ def _events_at(
     return events
 
 
-def _ends(events: Events, trace: Trace) -> Events:
+def _ends(parts: list[Events], trace: Trace) -> Events:
     """A release of all that a process had touched, for each exec and each end of a process.
 
     SQLite opens its files close-on-exec, so that a program which replaces itself drops its locks.
     """
     touched: dict[int, set[int]] = {}
-    pairs = events["process"].astype(np.uint64) << np.uint64(32) | events["resource"]
-    for pair in np.unique(pairs).tolist():
-        touched.setdefault(pair >> 32, set()).add(pair & 0xFFFFFFFF)
+    last_ns = np.zeros(len(trace.processes), np.uint64)
+    for part in parts:
+        pairs = part["process"].astype(np.uint64) << np.uint64(32) | part["resource"]
+        for pair in np.unique(pairs).tolist():
+            touched.setdefault(pair >> 32, set()).add(pair & 0xFFFFFFFF)
+        np.maximum.at(last_ns, part["process"], part["ended_ns"])
     rows: list[tuple[object, ...]] = []
     execs = trace.of_kind(Kind.EXEC)
     for record in execs[execs["error"] == 0]:
         rows += _releases(int(record["began_ns"]), int(record["process"]), touched, Cause.EXEC)
-    seen = _last_of_process(trace)
     for place, process in enumerate(trace.processes):
         if process.ended_ns:
             # Handlers that run at exit still close connections after the exit was recorded.
-            at_ns = max(process.ended_ns, int(seen[place]))
+            at_ns = max(process.ended_ns, int(last_ns[place]))
             rows += _releases(at_ns, place, touched, _end_cause(process))
     return np.array(rows, EVENT)
-
-
-def _last_of_process(trace: Trace) -> NDArray[np.uint64]:
-    last = np.zeros(len(trace.processes), np.uint64)
-    records = trace.of_kind(Kind.LOCK, Kind.LOCK_WAIT, Kind.CLOSE)
-    np.maximum.at(last, records["process"], records["began_ns"] + records["duration_ns"])
-    return last
 
 
 def _end_cause(process: Process) -> Cause:

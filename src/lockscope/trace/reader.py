@@ -1,6 +1,6 @@
 """Reading a trace: every segment of every process, merged into one array by the monotonic clock."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final, TypeVar
@@ -80,9 +80,10 @@ def read_trace(path: Path, progress: Progress | None = None) -> Trace:
     folder = find_trace(path)
     manifest = Manifest.read(folder)
     segments, gaps = _read_segments(folder)
+    gaps += [gap for segment in segments for gap in _gaps_of(segment, manifest)]
     tables = _Tables()
     records = _merge(segments, tables, progress)
-    gaps += [gap for segment in segments for gap in _gaps_of(segment, manifest)] + tables.gaps
+    gaps += tables.gaps
     return Trace(
         path=folder,
         manifest=manifest,
@@ -133,11 +134,17 @@ def _gaps_of(segment: Segment, manifest: Manifest) -> Iterable[Gap]:
         )
 
 
-def _merge(segments: Sequence[Segment], tables: "_Tables", progress: Progress | None) -> Records:
+def _merge(segments: list[Segment], tables: "_Tables", progress: Progress | None) -> Records:
+    """All records in one array, by time.
+
+    The segments are used up, so that two copies of a record never live longer than one segment.
+    """
     total = sum(len(segment.records) for segment in segments)
     merged: Records = np.empty(total, MERGED)
     done = 0
-    for segment in segments:
+    segments.reverse()
+    while segments:
+        segment = segments.pop()
         part = merged[done : done + len(segment.records)]
         part.view(RECORD)[:] = segment.records
         tables.take_in(segment, part)

@@ -2,7 +2,6 @@
 unchecked.
 """
 
-import mmap
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -38,7 +37,7 @@ class Segment:
         started_ns: When the recorder started.
         lost: Records and texts that it could not keep.
         blind_ns: When it lost the first, 0 never.
-        records: The finished records; mapped from the file, not read.
+        records: The finished records.
         unfinished: Slots between finished records that were handed out and never finished.
         damaged: Slots between finished records that hold something else than a record.
         text: The bytes of the text file.
@@ -54,7 +53,7 @@ class Segment:
     records: Records
     unfinished: int
     damaged: int
-    text: bytes | mmap.mmap
+    text: bytes
 
     def text_at(self, offset: int) -> str:
         """The text at an offset; empty where none begins there."""
@@ -63,7 +62,7 @@ class Segment:
         if not 0 < offset < len(self.text) or self.text[offset - 1] not in b"\n\0":
             return ""
         end = self.text.find(b"\n", offset, offset + _LONGEST_TEXT)
-        raw = bytes(self.text[offset : end if end >= 0 else offset])
+        raw = self.text[offset : end if end >= 0 else offset]
         if b"\\" in raw:
             raw = raw.replace(b"\\n", b"\n") if b"\\\\" not in raw else _unescape(raw)
         return raw.decode("utf-8", "backslashreplace")
@@ -75,18 +74,15 @@ def _unescape(raw: bytes) -> bytes:
 
 
 def read_segment(path: Path) -> Segment:
-    """Read one segment and map its records.
+    """Read one segment.
 
     Raises:
         DamagedSegmentError: Nothing of it can be used.
         TraceError: A newer lockscope wrote it.
     """
     header = _header(path)
-    count = (path.stat().st_size - HEADER_BYTES) // RECORD.itemsize
-    slots: Records = np.empty(0, RECORD)
-    if count > 0:
-        slots = np.memmap(path, RECORD, "r", offset=HEADER_BYTES, shape=(count,))
-    records, unfinished, damaged = _finished(slots)
+    # Read, not mapped: a mapping keeps a descriptor, and a trace may have thousands of segments.
+    records, unfinished, damaged = _finished(np.fromfile(path, RECORD, offset=HEADER_BYTES))
     return Segment(
         name=path.name,
         pid=int(header["pid"]),
@@ -98,7 +94,7 @@ def read_segment(path: Path) -> Segment:
         records=records,
         unfinished=unfinished,
         damaged=damaged,
-        text=_map_text(path.with_suffix(".text")),
+        text=_text(path.with_suffix(".text")),
     )
 
 
@@ -150,9 +146,8 @@ def _sensible(slots: Records) -> NDArray[np.bool_]:
     return (kinds - 1 < max(Kind)) & (~locks | (slots["mode"] <= Mode.EXCLUSIVE))
 
 
-def _map_text(path: Path) -> bytes | mmap.mmap:
+def _text(path: Path) -> bytes:
     try:
-        with path.open("rb") as file:
-            return mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
-    except (OSError, ValueError):  # absent, or empty and so not mappable
+        return path.read_bytes()
+    except OSError:
         return b""

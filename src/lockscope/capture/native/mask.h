@@ -18,7 +18,7 @@
  * The result is not terminated by a NUL. */
 size_t ls_mask_sql(const char *sql, size_t n, char *out, size_t room);
 
-/* The same folding and the same limit, with every literal as it was written. */
+/* The same white space and the same limit, with every literal as it was written; comments go here too. */
 size_t ls_fold_sql(const char *sql, size_t n, char *out, size_t room);
 
 /* Write an error's message with what may be a value replaced by `?`: quoted parts that are no identifiers,

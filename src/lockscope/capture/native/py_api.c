@@ -67,6 +67,12 @@ const char *ls_py_utf8(py_object *string, size_t *n) {
   return bytes;
 }
 
+py_object *ls_py_imported(const char *module) {
+  /* Not PyImport_GetModuleDict: that ends the process where an interpreter that is going down has lost its modules. */
+  py_object *modules = py.PySys_GetObject("modules");
+  return modules == NULL ? NULL : py.PyDict_GetItemString(modules, module);
+}
+
 py_object *ls_py_attribute(py_object *object, const char *name) {
   py_object *found = py.PyObject_GetAttrString(object, name);
   if (found == NULL) py.PyErr_Clear();

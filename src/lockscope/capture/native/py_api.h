@@ -89,7 +89,6 @@ typedef int (*py_audit_hook)(const char *event, py_object *arguments, void *own)
   X(PyFrame_GetCode, py_object *, (py_object *))                                         \
   X(PyFrame_GetLasti, int, (py_object *))                                                \
   X(PyFrame_GetLineNumber, int, (py_object *))                                           \
-  X(PyImport_GetModuleDict, py_object *, (void))                                         \
   X(PyInterpreterState_Get, void *, (void))                                              \
   X(PyInterpreterState_Main, void *, (void))                                             \
   X(PyList_GetItem, py_object *, (py_object *, ssize_t))                                 \
@@ -135,6 +134,9 @@ const char *ls_py_load(void);
 
 /* The UTF-8 of a string, or NULL with no error set; valid as long as the string is. */
 const char *ls_py_utf8(py_object *string, size_t *n);
+
+/* A module as this interpreter has it, borrowed; NULL where it is not imported. */
+py_object *ls_py_imported(const char *module);
 
 /* An attribute, a new reference, or NULL with no error set. */
 py_object *ls_py_attribute(py_object *object, const char *name);

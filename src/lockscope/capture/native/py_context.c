@@ -9,8 +9,8 @@
 #define CONTEXTS 32768
 #define STATEMENTS 4096
 #define CURSORS 4096
-/* Texts that could not be kept before no more are tried: each try costs system calls. */
-#define PATIENCE 64
+/* How long no text is tried after one could not be kept: where a disk is full, each try would cost system calls. */
+#define PAUSE_NS 1000000000u
 
 /* An entry counts if its generation is the segment's; an older one is an empty one. */
 struct text_entry {
@@ -37,7 +37,7 @@ static struct cursor_entry cursors[CURSORS];
 
 static unsigned generation; /* whose numbers these are */
 static uint32_t text_count, context_count, beyond;
-static unsigned failures;
+static uint64_t paused_until_ns;
 static unsigned claimed; /* generation + 1 of the claim; a claim that a fork left behind does not count */
 
 bool ls_py_claim(void) {
@@ -47,7 +47,7 @@ bool ls_py_claim(void) {
   if (generation != ls_generation) {
     generation = ls_generation;
     text_count = context_count = beyond = 0;
-    failures = 0;
+    paused_until_ns = 0;
   }
   return true;
 }
@@ -78,9 +78,9 @@ static bool same(const struct text_entry *entry, uint64_t hash, size_t n) {
 }
 
 static uint32_t write_text(const char *bytes, size_t n) {
-  if (failures >= PATIENCE) return 0;
+  if (paused_until_ns != 0 && ls_now() < paused_until_ns) return 0;
   uint32_t text = ls_text(bytes, n);
-  if (text == 0) failures++;
+  paused_until_ns = text == 0 ? ls_now() + PAUSE_NS : 0;
   return text;
 }
 

@@ -27,25 +27,20 @@ void ls_py_put_back(const struct ls_py_raised *raised) {
     py.PyErr_Restore(raised->type, raised->value, raised->traceback);
 }
 
-/* The module as this interpreter has it, borrowed; NULL where the program took it out of sys.modules. */
-static py_object *imported(const struct ls_py_module *module) {
-  return py.PyDict_GetItemString(py.PyImport_GetModuleDict(), module->name);
-}
-
 /* The module's Error, a new reference. Each interpreter has its own classes. */
 static py_object *error_class(const struct ls_py_module *module) {
   if (py.PyInterpreterState_Get() == py.PyInterpreterState_Main()) {
     py.Py_IncRef(module->error);
     return module->error;
   }
-  py_object *object = imported(module);
+  py_object *object = ls_py_imported(module->name);
   return object == NULL ? NULL : ls_py_attribute(object, "Error");
 }
 
 /* Whether the driver made the exception. Of a program's own subclass no attribute may be read: that could run the
  * program's code where without us none would run. */
 static bool is_driver_class(const struct ls_py_module *module, const py_object *type) {
-  py_object *object = imported(module);
+  py_object *object = ls_py_imported(module->name);
   for (size_t i = 0; object != NULL && i < sizeof CLASSES / sizeof *CLASSES; i++) {
     py_object *class = ls_py_attribute(object, CLASSES[i]);
     if (class == NULL) continue;

@@ -216,7 +216,7 @@ static void keep_error(struct ls_py_module *module, py_object *error) {
 }
 
 bool ls_py_install(const char *name) {
-  py_object *imported = py.PyDict_GetItemString(py.PyImport_GetModuleDict(), name);
+  py_object *imported = ls_py_imported(name);
   if (imported == NULL) return false;
   py_object *cursor = ls_py_attribute(imported, "Cursor"), *error = ls_py_attribute(imported, "Error");
   bool complete = cursor != NULL && error != NULL && cursor->type == py.PyType_Type;
