@@ -1,7 +1,7 @@
-"""Small WAL transactions in a tight loop: the worst case for whatever records a Python program's statements.
+"""Small WAL transactions in a tight loop: the worst case for a recorder of statements.
 
-Arguments: the database's path, which must not exist yet, and the number of transactions. Prints how many
-nanoseconds the loop took.
+Arguments: the database's path, which must not exist yet, and the number of transactions. Prints
+how many nanoseconds the loop took.
 """
 
 import sqlite3
