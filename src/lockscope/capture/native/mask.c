@@ -16,33 +16,25 @@ struct scan {
   size_t n, at;
   char *out;
   size_t room, used;
-  bool keep;          /* literals stay as they are */
-  bool cut;           /* something did not fit */
-  enum gap gap;       /* what stands between the last token and the next one */
+  bool keep;    /* literals stay as they are */
+  bool cut;     /* something did not fit */
+  enum gap gap; /* what stands between the last token and the next one */
   enum token last;
-  unsigned run;       /* literals of the list so far */
-  bool in_group;      /* `group` is the last "(" written, and nothing was nested in it */
+  unsigned run;  /* literals of the list so far */
+  bool in_group; /* `group` is the last "(" written, and nothing was nested in it */
   size_t group;
-  bool have_row;      /* a row of literals ended at `row_end`, maybe with ", ..." behind it */
+  bool have_row; /* a row of literals ended at `row_end`, maybe with ", ..." behind it */
   size_t row, row_bytes, row_end;
 };
 
-static bool is_space(char c) {
-  return c == ' ' || (c >= '\t' && c <= '\r') || c == '\0';
-}
+static bool is_space(char c) { return c == ' ' || (c >= '\t' && c <= '\r') || c == '\0'; }
 
-static bool is_digit(char c) {
-  return c >= '0' && c <= '9';
-}
+static bool is_digit(char c) { return c >= '0' && c <= '9'; }
 
-static bool is_letter(char c) {
-  return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_';
-}
+static bool is_letter(char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_'; }
 
 /* The bytes that go on with a name: IdChar() in SQLite's tokenize.c. */
-static bool is_name_byte(char c) {
-  return is_letter(c) || is_digit(c) || c == '$' || (unsigned char)c >= 0x80;
-}
+static bool is_name_byte(char c) { return is_letter(c) || is_digit(c) || c == '$' || (unsigned char)c >= 0x80; }
 
 static bool looks_like_name(const char *text, size_t n) {
   if (n == 0 || n > NAME_BYTES || !is_letter(text[0])) return false;
@@ -125,8 +117,8 @@ static void string(struct scan *s, size_t begin) {
 static void number(struct scan *s, size_t begin) {
   while (s->at < s->n) {
     char c = s->in[s->at];
-    bool exponent = s->at > begin && (s->in[s->at - 1] | 0x20) == 'e' && (c == '+' || c == '-') &&
-                    s->at + 1 < s->n && is_digit(s->in[s->at + 1]);
+    bool exponent = s->at > begin && (s->in[s->at - 1] | 0x20) == 'e' && (c == '+' || c == '-') && s->at + 1 < s->n &&
+                    is_digit(s->in[s->at + 1]);
     if (!is_name_byte(c) && c != '.' && !exponent) break;
     s->at++;
   }
@@ -273,10 +265,6 @@ static size_t scan_sql(const char *sql, size_t n, char *out, size_t room, bool k
   return finish(&s);
 }
 
-size_t ls_mask_sql(const char *sql, size_t n, char *out, size_t room) {
-  return scan_sql(sql, n, out, room, false);
-}
+size_t ls_mask_sql(const char *sql, size_t n, char *out, size_t room) { return scan_sql(sql, n, out, room, false); }
 
-size_t ls_fold_sql(const char *sql, size_t n, char *out, size_t room) {
-  return scan_sql(sql, n, out, room, true);
-}
+size_t ls_fold_sql(const char *sql, size_t n, char *out, size_t room) { return scan_sql(sql, n, out, room, true); }

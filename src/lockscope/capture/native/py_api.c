@@ -19,14 +19,10 @@ struct symbol {
 
 static const struct symbol SYMBOLS[] = {PY_FUNCTIONS(FUNCTION_SYMBOL) PY_VALUES(VALUE_SYMBOL)};
 
-static void *find(const char *name) {
-  return dlsym(RTLD_DEFAULT, name);
-}
+static void *find(const char *name) { return dlsym(RTLD_DEFAULT, name); }
 
 /* dlsym returns an object pointer where a function pointer is meant; POSIX says that they convert. */
-static void set(size_t offset, void *found) {
-  memcpy((char *)&py + offset, &found, sizeof found);
-}
+static void set(size_t offset, void *found) { memcpy((char *)&py + offset, &found, sizeof found); }
 
 static void load_by_version(void) {
   void *finalizing = find("Py_IsFinalizing"); /* public from 3.13 on */
@@ -36,9 +32,7 @@ static void load_by_version(void) {
   set(offsetof(struct py_api, put_raised), find("PyErr_SetRaisedException"));
 }
 
-bool ls_py_present(void) {
-  return find("PySys_AddAuditHook") != NULL;
-}
+bool ls_py_present(void) { return find("PySys_AddAuditHook") != NULL; }
 
 const char *ls_py_load(void) {
   for (size_t i = 0; i < sizeof SYMBOLS / sizeof *SYMBOLS; i++) {

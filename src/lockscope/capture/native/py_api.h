@@ -72,45 +72,45 @@ struct py_function {
 typedef int (*py_audit_hook)(const char *event, py_object *arguments, void *own);
 
 /* name in CPython, result, arguments; all of them must be there. */
-#define PY_FUNCTIONS(X)                                                                  \
-  X(PySys_AddAuditHook, int, (py_audit_hook, void *))                                    \
-  X(PySys_GetObject, py_object *, (const char *))                                        \
-  X(Py_AddPendingCall, int, (int (*)(void *), void *))                                   \
-  X(Py_IncRef, void, (py_object *))                                                      \
-  X(Py_DecRef, void, (py_object *))                                                      \
-  X(PyDict_GetItemString, py_object *, (py_object *, const char *))                      \
-  X(PyErr_Clear, void, (void))                                                           \
-  X(PyErr_Fetch, void, (py_object **, py_object **, py_object **))                       \
-  X(PyErr_GivenExceptionMatches, int, (py_object *, py_object *))                        \
-  X(PyErr_Occurred, py_object *, (void))                                                 \
-  X(PyErr_Restore, void, (py_object *, py_object *, py_object *))                        \
-  X(PyEval_GetFrame, py_object *, (void))                                                \
-  X(PyFrame_GetBack, py_object *, (py_object *))                                         \
-  X(PyFrame_GetCode, py_object *, (py_object *))                                         \
-  X(PyFrame_GetLasti, int, (py_object *))                                                \
-  X(PyFrame_GetLineNumber, int, (py_object *))                                           \
-  X(PyInterpreterState_Get, void *, (void))                                              \
-  X(PyInterpreterState_Main, void *, (void))                                             \
-  X(PyList_GetItem, py_object *, (py_object *, ssize_t))                                 \
-  X(PyList_Size, ssize_t, (py_object *))                                                 \
-  X(PyLong_AsLong, long, (py_object *))                                                  \
-  X(PyObject_CallMethod, py_object *, (py_object *, const char *, const char *, ...))    \
-  X(PyObject_GenericGetDict, py_object *, (py_object *, void *))                         \
-  X(PyObject_GetAttrString, py_object *, (py_object *, const char *))                    \
-  X(PyTuple_GetItem, py_object *, (py_object *, ssize_t))                                \
-  X(PyTuple_Size, ssize_t, (py_object *))                                                \
-  X(PyType_GetFlags, unsigned long, (py_object *))                                       \
+#define PY_FUNCTIONS(X)                                                                                                \
+  X(PySys_AddAuditHook, int, (py_audit_hook, void *))                                                                  \
+  X(PySys_GetObject, py_object *, (const char *))                                                                      \
+  X(Py_AddPendingCall, int, (int (*)(void *), void *))                                                                 \
+  X(Py_IncRef, void, (py_object *))                                                                                    \
+  X(Py_DecRef, void, (py_object *))                                                                                    \
+  X(PyDict_GetItemString, py_object *, (py_object *, const char *))                                                    \
+  X(PyErr_Clear, void, (void))                                                                                         \
+  X(PyErr_Fetch, void, (py_object **, py_object **, py_object **))                                                     \
+  X(PyErr_GivenExceptionMatches, int, (py_object *, py_object *))                                                      \
+  X(PyErr_Occurred, py_object *, (void))                                                                               \
+  X(PyErr_Restore, void, (py_object *, py_object *, py_object *))                                                      \
+  X(PyEval_GetFrame, py_object *, (void))                                                                              \
+  X(PyFrame_GetBack, py_object *, (py_object *))                                                                       \
+  X(PyFrame_GetCode, py_object *, (py_object *))                                                                       \
+  X(PyFrame_GetLasti, int, (py_object *))                                                                              \
+  X(PyFrame_GetLineNumber, int, (py_object *))                                                                         \
+  X(PyInterpreterState_Get, void *, (void))                                                                            \
+  X(PyInterpreterState_Main, void *, (void))                                                                           \
+  X(PyList_GetItem, py_object *, (py_object *, ssize_t))                                                               \
+  X(PyList_Size, ssize_t, (py_object *))                                                                               \
+  X(PyLong_AsLong, long, (py_object *))                                                                                \
+  X(PyObject_CallMethod, py_object *, (py_object *, const char *, const char *, ...))                                  \
+  X(PyObject_GenericGetDict, py_object *, (py_object *, void *))                                                       \
+  X(PyObject_GetAttrString, py_object *, (py_object *, const char *))                                                  \
+  X(PyTuple_GetItem, py_object *, (py_object *, ssize_t))                                                              \
+  X(PyTuple_Size, ssize_t, (py_object *))                                                                              \
+  X(PyType_GetFlags, unsigned long, (py_object *))                                                                     \
   X(PyUnicode_AsUTF8AndSize, const char *, (py_object *, ssize_t *))
 
-#define PY_VALUES(X)    \
-  X(PyCFunction_Type)   \
-  X(PyLong_Type)        \
-  X(PyMemberDescr_Type) \
-  X(PyMethodDescr_Type) \
-  X(PyTuple_Type)       \
-  X(PyType_Type)        \
-  X(PyUnicode_Type)     \
-  X(PyWrapperDescr_Type) \
+#define PY_VALUES(X)                                                                                                   \
+  X(PyCFunction_Type)                                                                                                  \
+  X(PyLong_Type)                                                                                                       \
+  X(PyMemberDescr_Type)                                                                                                \
+  X(PyMethodDescr_Type)                                                                                                \
+  X(PyTuple_Type)                                                                                                      \
+  X(PyType_Type)                                                                                                       \
+  X(PyUnicode_Type)                                                                                                    \
+  X(PyWrapperDescr_Type)                                                                                               \
   X(_Py_NoneStruct)
 
 #define PY_DECLARE_FUNCTION(name, result, arguments) result(*name) arguments;
@@ -120,8 +120,8 @@ struct py_api {
   PY_FUNCTIONS(PY_DECLARE_FUNCTION)
   PY_VALUES(PY_DECLARE_VALUE)
   int (*is_finalizing)(void);
-  py_object *(*take_raised)(void);     /* PyErr_GetRaisedException, from 3.12 on; else NULL */
-  void (*put_raised)(py_object *);     /* PyErr_SetRaisedException, likewise */
+  py_object *(*take_raised)(void); /* PyErr_GetRaisedException, from 3.12 on; else NULL */
+  void (*put_raised)(py_object *); /* PyErr_SetRaisedException, likewise */
 };
 
 extern struct py_api py;

@@ -52,9 +52,7 @@ bool ls_py_claim(void) {
   return true;
 }
 
-void ls_py_release(void) {
-  __atomic_store_n(&claimed, 0, __ATOMIC_RELEASE);
-}
+void ls_py_release(void) { __atomic_store_n(&claimed, 0, __ATOMIC_RELEASE); }
 
 /* Eight bytes at a step, because SQL is hashed at every execute. */
 static uint64_t mix(uint64_t hash, uint64_t word) {
@@ -136,9 +134,7 @@ uint32_t ls_py_context(uint32_t sql, uint32_t source) {
   }
 }
 
-static struct cursor_entry *cursor_at(const void *cursor) {
-  return &cursors[mix(0, (uintptr_t)cursor >> 4) % CURSORS];
-}
+static struct cursor_entry *cursor_at(const void *cursor) { return &cursors[mix(0, (uintptr_t)cursor >> 4) % CURSORS]; }
 
 struct ls_py_statement ls_py_of_cursor(const void *cursor) {
   const struct cursor_entry *entry = cursor_at(cursor);

@@ -23,13 +23,13 @@
 
 /* What the first argument or the object says about the statement. */
 enum ls_py_subject {
-  LS_PY_SQL,     /* the first argument is the SQL, and the object a cursor */
-  LS_PY_DIRECT,  /* the same, and the object a connection: the result is a cursor */
-  LS_PY_CURSOR,  /* the statement that the cursor ran last */
-  LS_PY_EXIT,    /* COMMIT without an exception, else ROLLBACK */
-  LS_PY_FIXED,   /* `sql` of the method; the object is a connection */
-  LS_PY_RESULT,  /* `sql` of the method; the result is a connection */
-  LS_PY_FOREIGN  /* `sql` of the method; the object is neither */
+  LS_PY_SQL,    /* the first argument is the SQL, and the object a cursor */
+  LS_PY_DIRECT, /* the same, and the object a connection: the result is a cursor */
+  LS_PY_CURSOR, /* the statement that the cursor ran last */
+  LS_PY_EXIT,   /* COMMIT without an exception, else ROLLBACK */
+  LS_PY_FIXED,  /* `sql` of the method; the object is a connection */
+  LS_PY_RESULT, /* `sql` of the method; the result is a connection */
+  LS_PY_FOREIGN /* `sql` of the method; the object is neither */
 };
 
 struct ls_py_method {
@@ -53,9 +53,9 @@ struct ls_py_slot {
 
 struct ls_py_module {
   char name[64];
-  py_object *error;         /* the module's Error, a strong reference */
-  ssize_t connection_at;    /* where in a cursor the pointer to its connection stands; 0 unknown */
-  struct ls_py_slot next;   /* its cursor's tp_iternext */
+  py_object *error;       /* the module's Error, a strong reference */
+  ssize_t connection_at;  /* where in a cursor the pointer to its connection stands; 0 unknown */
+  struct ls_py_slot next; /* its cursor's tp_iternext */
 };
 
 extern struct ls_py_slot ls_py_slots[LS_PY_MODULES * LS_PY_METHODS];
@@ -71,8 +71,8 @@ void *ls_py_next(size_t module);
 struct ls_py_call {
   py_object *self;
   py_object *class;
-  void *arguments;  /* one object, a tuple, or an array of `count` objects */
-  intptr_t count;   /* of the array; for METH_VARARGS | METH_KEYWORDS the dictionary of keywords */
+  void *arguments; /* one object, a tuple, or an array of `count` objects */
+  intptr_t count;  /* of the array; for METH_VARARGS | METH_KEYWORDS the dictionary of keywords */
   py_object *names;
 };
 py_object *ls_py_observe(const struct ls_py_slot *slot, const struct ls_py_call *call);
@@ -104,8 +104,8 @@ void ls_py_keep_cursor(const void *cursor, struct ls_py_statement statement);
 /* py_source.c: text of "path:line"; 0 where no Python code is running. Only between claim and release. */
 uint32_t ls_py_source(void);
 
-/* py_error.c. What a call raised is taken out of the error indicator while it is looked at, because nothing may be asked
- * of the interpreter with an error set, and put back as it was: the same object, with the same traceback. */
+/* py_error.c. What a call raised is taken out of the error indicator while it is looked at, because nothing may be
+ * asked of the interpreter with an error set, and put back as it was: the same object, with the same traceback. */
 struct ls_py_raised {
   py_object *type, *value, *traceback;
 };

@@ -50,7 +50,8 @@ static bool is_driver_class(const struct ls_py_module *module, const py_object *
   return false;
 }
 
-/* `sqlite_errorcode` (CPython from 3.11 on), read from the instance's dictionary so that no code of the program runs. */
+/* `sqlite_errorcode` (CPython from 3.11 on), read from the instance's dictionary so that no code of the program runs.
+ */
 static uint16_t error_code(py_object *value, bool instance) {
   py_object *attributes = instance ? py.PyObject_GenericGetDict(value, NULL) : NULL;
   if (attributes == NULL) {

@@ -76,12 +76,10 @@ static bool find_mapping(struct mapping *mapping, const void *address) {
   return found;
 }
 
-static void store(void **where, void *value) {
-  __atomic_store_n(where, value, __ATOMIC_RELEASE);
-}
+static void store(void **where, void *value) { __atomic_store_n(where, value, __ATOMIC_RELEASE); }
 
-/* Store a pointer even where its page is read-only, and leave the page as it was. A static PyMethodDef that was declared
- * const lies in such a page, and writing there is a SIGSEGV. */
+/* Store a pointer even where its page is read-only, and leave the page as it was. A static PyMethodDef that was
+ * declared const lies in such a page, and writing there is a SIGSEGV. */
 static bool store_anywhere(void **where, void *value) {
   static struct mapping mapping;
   if (!covers(&mapping, where) && !find_mapping(&mapping, where)) return false;

@@ -13,15 +13,9 @@ static const char TRIGGER_MESSAGE[] = "a trigger refused the change, in the prog
 /* Openings of messages that go on with the program's own words: a literal, a search term, a path. They stand in
  * SQLite's tokenize.c, attach.c, json.c, vdbe.c and ext/fts3, ext/fts5, and in CPython's Modules/_sqlite/cursor.c. */
 static const char *const OPENINGS[] = {
-    "unrecognized token: ",
-    "unable to open database: ",
-    "fts5: ",
-    "unknown special query: ",
-    "malformed MATCH expression: ",
-    "JSON path error near ",
-    "bad JSON path: ",
-    "CHECK constraint failed: ",
-    "Could not decode to UTF-8 column ",
+    "unrecognized token: ",    "unable to open database: ",    "fts5: ",
+    "unknown special query: ", "malformed MATCH expression: ", "JSON path error near ",
+    "bad JSON path: ",         "CHECK constraint failed: ",    "Could not decode to UTF-8 column ",
 };
 
 struct text {
@@ -31,13 +25,10 @@ struct text {
   size_t room, used;
 };
 
-static bool is_digit(char c) {
-  return c >= '0' && c <= '9';
-}
+static bool is_digit(char c) { return c >= '0' && c <= '9'; }
 
 static bool is_word_byte(char c) {
-  return is_digit(c) || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_' ||
-         (unsigned char)c >= 0x80;
+  return is_digit(c) || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_' || (unsigned char)c >= 0x80;
 }
 
 static bool looks_like_name(const char *bytes, size_t n) {

@@ -20,17 +20,14 @@ static __thread uint32_t awaited;
 
 static py_object *forward(const struct ls_py_slot *slot, const struct ls_py_call *call) {
   switch (slot->flags) {
-    case LS_PY_ITERNEXT:
-      return ((alone)slot->original)(call->self);
+    case LS_PY_ITERNEXT: return ((alone)slot->original)(call->self);
     case PY_VARARGS | PY_KEYWORDS:
-    case PY_FASTCALL:
-      return ((three)slot->original)(call->self, call->arguments, call->count);
+    case PY_FASTCALL: return ((three)slot->original)(call->self, call->arguments, call->count);
     case PY_FASTCALL | PY_KEYWORDS:
       return ((four)slot->original)(call->self, call->arguments, call->count, call->names);
     case PY_METHOD | PY_FASTCALL | PY_KEYWORDS:
       return ((five)slot->original)(call->self, call->class, call->arguments, call->count, call->names);
-    default:
-      return ((plain)slot->original)(call->self, call->arguments);
+    default: return ((plain)slot->original)(call->self, call->arguments);
   }
 }
 
@@ -77,12 +74,9 @@ static uint64_t connection(const struct ls_py_slot *slot, const struct ls_py_cal
     case LS_PY_CURSOR:
       if (slot->module->connection_at == 0) return 0;
       return *(const uintptr_t *)((const char *)call->self + slot->module->connection_at);
-    case LS_PY_RESULT:
-      return (uintptr_t)result;
-    case LS_PY_FOREIGN:
-      return 0;
-    default:
-      return (uintptr_t)call->self;
+    case LS_PY_RESULT: return (uintptr_t)result;
+    case LS_PY_FOREIGN: return 0;
+    default: return (uintptr_t)call->self;
   }
 }
 

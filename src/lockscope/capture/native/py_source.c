@@ -27,13 +27,9 @@ static size_t spread(const void *pointer, int instruction) {
 }
 
 /* Objects of other interpreters must not be kept: they go with their interpreter, whatever their references say. */
-static bool may_keep(void) {
-  return py.PyInterpreterState_Get() == py.PyInterpreterState_Main();
-}
+static bool may_keep(void) { return py.PyInterpreterState_Get() == py.PyInterpreterState_Main(); }
 
-static bool has(const char *path, size_t n, const char *part) {
-  return memmem(path, n, part, strlen(part)) != NULL;
-}
+static bool has(const char *path, size_t n, const char *part) { return memmem(path, n, part, strlen(part)) != NULL; }
 
 /* Whether the path lies under the folder that `sys` names. */
 static bool lies_under(const char *path, size_t n, const char *name) {

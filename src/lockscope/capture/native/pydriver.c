@@ -2,15 +2,15 @@
 
 #include "py_driver.h"
 
-/* How often the import of a SQLite module is looked after before the audit events alone have to do: a pending call comes
- * again at each check of the interpreter's main loop, and importing takes some thousands of them. */
+/* How often the import of a SQLite module is looked after before the audit events alone have to do: a pending call
+ * comes again at each check of the interpreter's main loop, and importing takes some thousands of them. */
 #define TRIES 100000
 
-static bool installed;    /* at least one module is observed */
-static bool over;         /* the interpreter went down; another in this process stays unobserved */
+static bool installed; /* at least one module is observed */
+static bool over;      /* the interpreter went down; another in this process stays unobserved */
 static char importing[sizeof ls_py_modules[0].name];
 static int tries;
-static bool busy;         /* interpreters with a lock each may import at the same time */
+static bool busy; /* interpreters with a lock each may import at the same time */
 
 void ls_py_note(const char *sentence) {
   uint32_t text = ls_text(sentence, strlen(sentence));
@@ -18,9 +18,7 @@ void ls_py_note(const char *sentence) {
   ls_record(&note);
 }
 
-bool ls_py_observing(void) {
-  return installed && !over && ls_active() && !py.is_finalizing();
-}
+bool ls_py_observing(void) { return installed && !over && ls_active() && !py.is_finalizing(); }
 
 /* The module whose import is under way, if it is complete by now. */
 static void look_after(void) {
