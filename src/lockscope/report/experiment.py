@@ -252,7 +252,11 @@ def _findings(experiment: Experiment) -> Iterator[RenderableType]:
         return
     yield Text("Why", style="bold")
     for finding in experiment.findings[:_MOST_FINDINGS]:
-        line = Text.assemble((f"{finding.cause} ", "dim"), finding.sentence)
+        line = Text.assemble(
+            (f"{finding.cause} ", "dim"),
+            f"{finding.title}, {_times(finding.count, 'time', 'times')}; would a longer timeout "
+            f"help: {finding.timeout_helps}. {finding.remedy}",
+        )
         yield Padding(line, (0, 0, 0, _INDENT), expand=False)
     yield Text()
 

@@ -26,7 +26,7 @@ struct ls_file {
   struct ls_file *main;                      /* of this database; itself if it is the main file or that is not known */
   struct ls_file *companions[LS_COMPANIONS]; /* of a main file */
   /* Writes since the last lock change, added up by any thread. */
-  uint64_t calls, bytes, writing_ns, first_ns;
+  uint64_t calls, bytes, first_ns;
   bool written; /* of a main file: it or a companion has been written */
 };
 

@@ -33,8 +33,7 @@ enum lockscope_kind {
   LOCKSCOPE_SLEEP = 10,     /* start = asked for, in ns; duration_ns = slept */
   LOCKSCOPE_SYNC = 11,      /* fsync (mode 0), fdatasync (mode 1) */
   LOCKSCOPE_WRITES = 12,    /* the writes to one file since the process's last lock change on its database:
-                               began_ns = the first, duration_ns = time in the calls, start = calls,
-                               length = bytes */
+                               began_ns = the first, start = calls, length = bytes; not timed */
   LOCKSCOPE_CLOSE = 13,     /* a descriptor of a locked file was closed: start = descriptor */
   LOCKSCOPE_STATEMENT = 14, /* a call into a database driver: mode = enum lockscope_method, error = extended
                                result code (0xffff: an error without one), length = text of the message,

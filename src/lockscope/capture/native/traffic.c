@@ -19,13 +19,15 @@ static inline void add(uint64_t *sum, uint64_t n) {
   __atomic_fetch_add(sum, n, __ATOMIC_RELAXED);
 }
 
-static void add_write(struct ls_file *file, uint64_t began_ns, ssize_t result) {
-  uint64_t none = 0, took_ns = ls_now() - began_ns;
-  add(&file->writing_ns, took_ns);
+/* Only the first write is timed: two readings of the clock for each would cost as much as all else of a transaction. */
+static void note_first(struct ls_file *file) {
+  uint64_t none = 0;
+  if (__atomic_load_n(&file->first_ns, __ATOMIC_RELAXED) != 0) return;
+  __atomic_compare_exchange_n(&file->first_ns, &none, ls_now(), false, __ATOMIC_RELAXED, __ATOMIC_RELAXED);
+}
+
+static void add_write(struct ls_file *file, ssize_t result) {
   if (result > 0) add(&file->bytes, (uint64_t)result);
-  if (__atomic_load_n(&file->first_ns, __ATOMIC_RELAXED) == 0) {
-    __atomic_compare_exchange_n(&file->first_ns, &none, began_ns, false, __ATOMIC_RELAXED, __ATOMIC_RELAXED);
-  }
   add(&file->calls, 1);
   __atomic_store_n(&file->main->written, true, __ATOMIC_RELEASE);
 }
@@ -34,10 +36,10 @@ static void emit(struct ls_file *file) {
   uint64_t calls = file == NULL ? 0 : __atomic_exchange_n(&file->calls, 0, __ATOMIC_ACQUIRE);
   if (calls == 0) return;
   uint64_t bytes = __atomic_exchange_n(&file->bytes, 0, __ATOMIC_RELAXED);
+  uint64_t first_ns = __atomic_exchange_n(&file->first_ns, 0, __ATOMIC_RELAXED);
   struct lockscope_record record = {
       .kind = LOCKSCOPE_WRITES,
-      .began_ns = __atomic_exchange_n(&file->first_ns, 0, __ATOMIC_RELAXED),
-      .duration_ns = __atomic_exchange_n(&file->writing_ns, 0, __ATOMIC_RELAXED),
+      .began_ns = first_ns != 0 ? first_ns : ls_now(), /* 0: another thread's record has just taken it along */
       .start = calls,
       .length = bytes < UINT32_MAX ? (uint32_t)bytes : UINT32_MAX,
       .file = file->number,
@@ -69,9 +71,9 @@ static inline struct ls_file *written_file(int fd) {
   LS_EXPORT result_type name parameters {                                                                              \
     struct ls_file *file = written_file(fd);                                                                           \
     if (file == NULL) return ls_real.name(__VA_ARGS__);                                                                \
-    uint64_t began_ns = ls_now();                                                                                      \
+    note_first(file);                                                                                                  \
     result_type result = ls_real.name(__VA_ARGS__);                                                                    \
-    add_write(file, began_ns, result);                                                                                 \
+    add_write(file, result);                                                                                           \
     return result;                                                                                                     \
   }
 
