@@ -1,1 +1,1 @@
-"""Get records out of running processes: the native interposer, the Python hook, the supervisor of their ends."""
+"""Get records out of running processes: the native recorder, and what watches from outside."""

@@ -15,7 +15,7 @@ from rich.table import Table
 
 from lockscope.analysis import Analysis, Deadlock, WaitEnd, analyse
 from lockscope.interpret import interpret
-from lockscope.interpret.model import Events
+from lockscope.interpret.model import Events, Verdict
 from lockscope.locks.modes import LockMode
 from lockscope.locks.sqlite import Slot, lock_name
 from lockscope.report.json import ENDED_BY
@@ -69,6 +69,8 @@ def console_for(out: TextIO) -> Console:
 
 def seconds(value: float) -> str:
     """A duration as people read it: three significant places at most."""
+    if value == 0:
+        return "0 s"
     if value >= 100:
         return f"{value:,.0f} s"
     if value >= 1:
@@ -79,13 +81,14 @@ def seconds(value: float) -> str:
 def _head(trace: Trace, analysis: Analysis) -> Iterable[str]:
     source = analysis.source
     duration = seconds((source.ended_ns - source.began_ns) / 1e9)
+    requests = int((source.events["verdict"] != Verdict.RELEASED).sum())
     databases = (
         ", ".join(escape(path) for path in source.databases) or "no SQLite database was locked"
     )
     yield f"[bold]{escape(' '.join(trace.manifest.command))}[/]"
     yield (
         f"{_count(sum(p.watched for p in source.processes), 'process', 'processes')}, {duration}, "
-        f"{_count(len(source.events), 'lock event')}; {databases}"
+        f"{_count(requests, 'lock request')}; {databases}"
     )
     if source.inferred:
         yield "[yellow]No locks were recorded: what follows is inferred from statements.[/]"
