@@ -110,6 +110,22 @@ def test_failed_fetch_names_the_line_that_fetched(traced: Traced) -> None:
     assert seen.sql.startswith("SELECT abs(CASE a WHEN ?")
 
 
+def test_failed_fetch_of_an_overriding_cursor_is_recorded_once(traced: Traced) -> None:
+    (seen,) = failures(
+        traced,
+        """\
+        class Own(sqlite3.Cursor):
+            def __next__(self):
+                return super().__next__()
+        one.execute("INSERT INTO t VALUES (5, 'five')")
+        cursor = one.cursor(Own)
+        cursor.execute("SELECT abs(CASE a WHEN 5 THEN 1 << 63 ELSE 0 END) FROM t")
+        attempt(list, cursor)
+        """,
+    )
+    assert (seen.method, seen.error, seen.message) == (Method.FETCH, 1, "integer overflow")
+
+
 def test_errors_without_a_code(traced: Traced) -> None:
     bindings = (
         "Incorrect number of bindings supplied. "

@@ -199,6 +199,26 @@ def test_an_import_in_a_thread_while_the_main_one_waits(traced: Traced) -> None:
     assert "CREATE TABLE t(a)" in [one.sql for one in traced.statements()]
 
 
+def test_whatever_a_thread_does_after_the_import_is_early_enough(traced: Traced) -> None:
+    ran(
+        traced,
+        """\
+        import threading
+        def work():
+            import sqlite3
+            open("note.txt", "w").close()
+            try:
+                sqlite3.connect("/no/such/folder/app.db")
+            except sqlite3.Error:
+                pass
+        thread = threading.Thread(target=work)
+        thread.start()
+        thread.join()
+        """,
+    )
+    assert [(one.method, one.error) for one in traced.statements()] == [(Method.CONNECT, 14)]
+
+
 @pytest.mark.parametrize("late", [False, True])
 def test_other_interpreters(traced: Traced, *, late: bool) -> None:
     program = traced.write(

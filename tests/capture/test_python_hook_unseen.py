@@ -124,7 +124,8 @@ def test_reference_counts(traced: Traced) -> None:
         db.execute("CREATE TABLE t(a)")
         insert = "".join(["INSERT INTO t ", "VALUES (?)"])
         def counts():
-            watched = (sql, parameters, many, insert, db, cursor, sqlite3.Error, sqlite3.Cursor)
+            watched = (sql, parameters, many, insert, db, cursor, sqlite3.Error, sqlite3.Cursor,
+                       sys._getframe(1).f_code)
             return [sys.getrefcount(one) for one in watched]
         gc.disable()
         before = None
