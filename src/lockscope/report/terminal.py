@@ -2,6 +2,7 @@
 processes.
 """
 
+from collections import Counter
 from collections.abc import Iterable
 from itertools import chain
 from pathlib import Path
@@ -19,6 +20,7 @@ from lockscope.interpret.model import Events, Verdict
 from lockscope.locks.modes import LockMode
 from lockscope.locks.sqlite import Slot, lock_name
 from lockscope.report.json import ENDED_BY
+from lockscope.trace.kinds import ERROR_WITHOUT_CODE
 from lockscope.trace.model import Trace
 from lockscope.trace.reader import read_trace
 
@@ -52,6 +54,7 @@ def render(trace: Trace, analysis: Analysis, out: TextIO) -> None:
         _findings(analysis),
         _deadlocks(analysis),
         _waits(trace, analysis),
+        _errors(trace, analysis),
         _holds(trace, analysis),
         _processes(analysis),
     )
@@ -87,7 +90,8 @@ def _head(trace: Trace, analysis: Analysis) -> Iterable[str]:
     )
     yield f"[bold]{escape(' '.join(trace.manifest.command))}[/]"
     yield (
-        f"{_count(sum(p.watched for p in source.processes), 'process', 'processes')}, {duration}, "
+        f"{_count(sum(p.watched for p in source.processes), 'process', 'processes')}, of which "
+        f"{len(np.unique(source.events['process']))} locked a database; {duration}, "
         f"{_count(requests, 'lock request')}; {databases}"
     )
     if source.inferred:
@@ -98,7 +102,7 @@ def _head(trace: Trace, analysis: Analysis) -> Iterable[str]:
             f"[yellow]{_count(unexplained, 'wait')} had nobody recorded in the way: a process "
             "outside this trace held the lock.[/]"
         )
-    if not source.gaps:
+    if not source.gaps and not source.inferred:
         yield "Nothing recorded is missing from what follows."
     for gap in source.gaps:
         yield f"[yellow]Gap: {escape(gap.sentence)}[/]"
@@ -243,6 +247,23 @@ def _relative(source: str, folder: str) -> str:
 def _short(statement: str, most: int = 66) -> str:
     line = " ".join(statement.split())
     return line if len(line) <= most else line[: most - 1] + "…"
+
+
+def _errors(trace: Trace, analysis: Analysis) -> Iterable[str]:
+    """The errors that programs got from their driver, those alike told once."""
+    source = analysis.source
+    failed = source.statements[source.statements["error"] != 0]
+    alike = Counter(
+        zip(*(failed[name].tolist() for name in ("error", "message", "context")), strict=True)
+    )
+    if alike:
+        yield f"\n[bold]Errors[/] that the programs were given: {len(failed):,}"
+    for (code, message, context), count in alike.most_common(_ROWS):
+        number = "" if code == ERROR_WITHOUT_CODE else f" (SQLite code {code})"
+        times = f", {count:,} times" if count > 1 else ""
+        yield f"\n[red]{escape(source.texts[message] or 'an error without a message')}[/]{number}{times}"
+        yield from _place(trace, "  ", *_context(analysis, context))
+    yield from _left_out(len(alike))
 
 
 def _holds(trace: Trace, analysis: Analysis) -> Iterable[str]:
