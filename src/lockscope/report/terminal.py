@@ -261,7 +261,8 @@ def _errors(trace: Trace, analysis: Analysis) -> Iterable[str]:
     for (code, message, context), count in alike.most_common(_ROWS):
         number = "" if code == ERROR_WITHOUT_CODE else f" (SQLite code {code})"
         times = f", {count:,} times" if count > 1 else ""
-        yield f"\n[red]{escape(source.texts[message] or 'an error without a message')}[/]{number}{times}"
+        text = escape(source.texts[message] or "an error without a message")
+        yield f"\n[red]{text}[/]{number}{times}"
         yield from _place(trace, "  ", *_context(analysis, context))
     yield from _left_out(len(alike))
 
