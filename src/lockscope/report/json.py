@@ -4,9 +4,12 @@ import json
 from dataclasses import asdict
 from typing import Any, Final, TextIO
 
+import numpy as np
+
 from lockscope.analysis import Analysis, Blocker, Deadlock, Finding, WaitEnd
 from lockscope.interpret.model import Cause
 from lockscope.locks.modes import LockMode
+from lockscope.trace.kinds import ERROR_WITHOUT_CODE
 from lockscope.trace.model import Process, Trace
 
 __all__ = ["ENDED_BY", "blocker_document", "finding_document", "render", "report_document"]
@@ -95,13 +98,7 @@ def _context(analysis: Analysis, context: int) -> Document:
 def _hold(analysis: Analysis, place: int) -> Document:
     row = analysis.holds[place]
     return {
-        "pid": analysis.source.processes[int(row["process"])].pid,
-        "thread": int(row["thread"]),
-        "resource": analysis.source.resources[int(row["resource"])].title,
-        "mode": LockMode(int(row["mode"])).name.lower(),
-        "began_s": _seconds(analysis, int(row["began_ns"])),
-        "seconds": int(row["ended_ns"] - row["began_ns"]) / 1e9,
-        **_context(analysis, int(row["context"])),
+        **_lock(analysis, row),
         "ended_by": ENDED_BY[int(row["cause"])],
     }
 
@@ -109,19 +106,26 @@ def _hold(analysis: Analysis, place: int) -> Document:
 def _wait(analysis: Analysis, place: int) -> Document:
     row = analysis.waits[place]
     return {
+        **_lock(analysis, row),
+        "slept_s": int(row["slept_ns"]) / 1e9,
+        "attempts": int(row["attempts"]),
+        "ended": WaitEnd(int(row["end"])).title,
+        "inferred": bool(row["inferred"]),
+        "blockers": [blocker_document(blocker) for blocker in analysis.blockers(place)],
+        "chain": [analysis.source.processes[step].pid for step in analysis.chain(place)],
+    }
+
+
+def _lock(analysis: Analysis, row: np.void) -> Document:
+    """What a hold and a wait have in common: who, what, when, by which statement."""
+    return {
         "pid": analysis.source.processes[int(row["process"])].pid,
         "thread": int(row["thread"]),
         "resource": analysis.source.resources[int(row["resource"])].title,
         "mode": LockMode(int(row["mode"])).name.lower(),
         "began_s": _seconds(analysis, int(row["began_ns"])),
         "seconds": int(row["ended_ns"] - row["began_ns"]) / 1e9,
-        "slept_s": int(row["slept_ns"]) / 1e9,
-        "attempts": int(row["attempts"]),
-        "ended": WaitEnd(int(row["end"])).title,
-        "inferred": bool(row["inferred"]),
         **_context(analysis, int(row["context"])),
-        "blockers": [blocker_document(blocker) for blocker in analysis.blockers(place)],
-        "chain": [analysis.source.processes[step].pid for step in analysis.chain(place)],
     }
 
 
@@ -136,11 +140,11 @@ def _deadlock(analysis: Analysis, deadlock: Deadlock) -> Document:
     }
 
 
-def _error(analysis: Analysis, row: Any) -> Document:  # noqa: ANN401 - a row of a structured array
+def _error(analysis: Analysis, row: np.void) -> Document:
     return {
         "pid": analysis.source.processes[int(row["process"])].pid,
         "at_s": _seconds(analysis, int(row["ended_ns"])),
-        "code": None if row["error"] == 0xFFFF else int(row["error"]),
+        "code": None if row["error"] == ERROR_WITHOUT_CODE else int(row["error"]),
         "message": analysis.source.texts[int(row["message"])],
         **_context(analysis, int(row["context"])),
     }
