@@ -72,7 +72,7 @@ def find_waits(source: Interpretation) -> tuple[Events, Events]:
     Returns:
         `WAIT` rows by `began_ns`, and the `TRY` rows that they consist of, by wait.
     """
-    rows = _thread_rows(source)
+    rows = _without_probes(_thread_rows(source))
     episodes = _Episodes(rows, source) if (rows["kind"] == _Row.DENIED).any() else None
     waits, tries = (episodes.waits(), episodes.tries()) if episodes else (_none(WAIT), _none(TRY))
     return _with_blocked(waits, tries, source)
@@ -254,18 +254,21 @@ class _Episodes:
                 ended_ns[at] = max(int(ended_ns[at]), process.ended_ns or self._source.ended_ns)
 
     def _is_harmless(self, count: int) -> NDArray[np.bool_]:
-        """Episodes that hindered nobody: probes, and denials after which the statement went on to
-        succeed.
-        """
+        """Episodes that hindered nobody: denials after which the statement went on to succeed."""
         refused = self._end == WaitEnd.REFUSED
-        needed = np.zeros(count, np.bool_)
-        denied = self._rows[self._denied]
-        needed[self._episode[self._denied][(denied["flags"] & PROBE) == 0]] = True
         succeeded = np.zeros(count, np.bool_)
         returned = self._of(_Row.RETURNED)
         succeeded[self._episode[returned]] = self._rows["error"][returned] == 0
-        harmless: NDArray[np.bool_] = refused & (~needed | succeeded)
+        harmless: NDArray[np.bool_] = refused & succeeded
         return harmless
+
+
+def _without_probes(rows: Events) -> Events:
+    """Drop the denials of what was only tried: nobody slept for it, and no statement failed."""
+    probe = (rows["kind"] == _Row.DENIED) & ((rows["flags"] & PROBE) != 0)
+    slept_next = np.zeros(len(rows), np.bool_)
+    slept_next[:-1] = (rows["kind"][1:] == _Row.SLEPT) & (rows["thread"][1:] == rows["thread"][:-1])
+    return rows.take(np.flatnonzero(~probe | slept_next))
 
 
 def _without_other_grants(rows: Events, source: Interpretation) -> Events:
