@@ -11,6 +11,8 @@ from lockscope.lab.result import Experiment
 __all__ = ["next_step"]
 
 _PRIMARY: Final = 0xFF
+_UPGRADES: Final = ("C12", "C13", "C14")
+"""Causes that no timeout cures and that BEGIN IMMEDIATE does."""
 
 
 def next_step(experiment: Experiment) -> tuple[str, str]:
@@ -27,6 +29,11 @@ def next_step(experiment: Experiment) -> tuple[str, str]:
     wrong = _after_wrong_rows(experiment.audit)
     if wrong:
         return wrong, ""
+    if _refused(experiment) and plan.remedy.name not in ("immediate", "textbook"):
+        return (
+            "take the write lock when the transaction begins, so that nobody is refused half way:",
+            _command(plan, "textbook", plan.hold_s),
+        )
     if _busy(experiment):
         return _against_busy(plan)
     return "mend the error above and run it again.", ""
@@ -53,6 +60,10 @@ def _after_wrong_rows(audit: Audit) -> str:
     if audit.count(Verdict.UNKNOWN_PRESENT, Verdict.UNKNOWN_ABSENT):
         return "look an unknown record up before you write it again: it may be there already."
     return ""
+
+
+def _refused(experiment: Experiment) -> bool:
+    return any(finding.cause in _UPGRADES for finding in experiment.findings)
 
 
 def _busy(experiment: Experiment) -> bool:
