@@ -27,9 +27,9 @@ def test_a_refused_upgrade_is_not_cured_by_waiting(
     remedy: str, causes: set[str], tmp_path: Path
 ) -> None:
     (tmp_path / "upgrade.py").write_text(UPGRADE)
+    options = ("--remedy", remedy, "--hold", "100ms", "--processes", "4")
     done = subprocess.run(
-        [sys.executable, "-m", "lockscope", "run", "upgrade:Upgrade", "--hold", "100ms"]
-        + ["--remedy", remedy, "--processes", "4"],
+        [sys.executable, "-m", "lockscope", "run", "upgrade:Upgrade", *options],
         cwd=tmp_path,
         capture_output=True,
         text=True,

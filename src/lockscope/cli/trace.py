@@ -9,10 +9,10 @@ import subprocess
 import sys
 from pathlib import Path
 from types import FrameType
-from typing import Final
+from typing import Any, Final, Self
 
 from lockscope.capture.recording import Recording
-from lockscope.errors import CaptureError, UsageError
+from lockscope.errors import CaptureError, LockscopeError, UsageError
 
 __all__ = ["DESCRIPTION", "configure", "run"]
 
@@ -63,9 +63,9 @@ def run(arguments: argparse.Namespace) -> int:
     recording = Recording(folder, tuple(command), literals=arguments.literals)
     if recording.missing:
         print(f"lockscope: {recording.missing}", file=sys.stderr)
-    with recording:
+    with _Signals() as signals, recording:
         try:
-            status = _wait_for(command, recording)
+            status = _wait_for(command, recording, signals)
         except OSError as error:
             shutil.rmtree(recording.folder)
             raise CaptureError(f"{command[0]} cannot be started: {error.strerror}.") from error
@@ -88,31 +88,38 @@ def _default_folder(command: list[str]) -> Path:
     return folder
 
 
-def _wait_for(command: list[str], recording: Recording) -> int:
-    """Run the command in our place: signals that end us go to it, and it alone decides."""
-    handled = [
-        number
-        for number in (signal.SIGINT, signal.SIGQUIT, signal.SIGTERM, signal.SIGHUP)
-        # One that was ignored when we were started (nohup) stays so for the command too.
-        if signal.getsignal(number) is not signal.SIG_IGN
-    ]
-    child: subprocess.Popen[bytes] | None = None
+class _Signals:
+    """Signals that would end us while we stand in for the command: they go to it, and it decides."""
 
-    def forward(number: int, _frame: FrameType | None) -> None:
-        # The terminal sends SIGINT and SIGQUIT to the command as well: twice would be once too
-        # often.
-        if child is not None and number in (signal.SIGTERM, signal.SIGHUP):
-            child.send_signal(number)
+    def __init__(self) -> None:
+        self.child: subprocess.Popen[bytes] | None = None
+        self._before: dict[int, Any] = {}
 
-    before = {number: signal.signal(number, forward) for number in handled}
-    try:
-        # Descriptors that were given to us (a socket, `3<file`) are meant for the command.
-        child = subprocess.Popen(command, env=recording.environment(os.environ), close_fds=False)
-        recording.exit_status = child.wait()
-        recording.ended(child.pid, recording.exit_status)
-    finally:
-        for number, handler in before.items():
+    def __enter__(self) -> Self:
+        for number in (signal.SIGINT, signal.SIGQUIT, signal.SIGTERM, signal.SIGHUP):
+            # One that was ignored when we were started (nohup) stays so for the command too.
+            if signal.getsignal(number) is not signal.SIG_IGN:
+                self._before[number] = signal.signal(number, self._forward)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for number, handler in self._before.items():
             signal.signal(number, handler)
+
+    def _forward(self, number: int, _frame: FrameType | None) -> None:
+        if self.child is None:
+            raise KeyboardInterrupt
+        # The terminal sends SIGINT and SIGQUIT to the command too: twice would be once too often.
+        if number in (signal.SIGTERM, signal.SIGHUP):
+            self.child.send_signal(number)
+
+
+def _wait_for(command: list[str], recording: Recording, signals: _Signals) -> int:
+    # Descriptors that were given to us (a socket, `3<file`) are meant for the command.
+    child = subprocess.Popen(command, env=recording.environment(os.environ), close_fds=False)
+    signals.child = child
+    recording.exit_status = child.wait()
+    recording.ended(child.pid, recording.exit_status)
     return recording.exit_status
 
 
@@ -120,7 +127,13 @@ def _report(folder: Path) -> None:
     from lockscope.report.terminal import print_report  # noqa: PLC0415 - numpy, rich: not before the command
 
     print(file=sys.stderr)
-    print_report(folder, sys.stderr)
+    try:
+        print_report(folder, sys.stderr)
+    # The command has ended: whatever becomes of our report, its exit status is what counts.
+    except LockscopeError as error:
+        print(f"lockscope: no report: {error}", file=sys.stderr)
+    except KeyboardInterrupt:
+        print(f"lockscope: interrupted; `lockscope report {folder}` reports", file=sys.stderr)
 
 
 def _end_like(status: int) -> int:
