@@ -103,6 +103,16 @@ def test_mistakes_get_one_sentence(
     assert sorted(path.name for path in tmp_path.iterdir()) == ["file", "full"]
 
 
+def test_a_file_that_is_no_program_is_told(tmp_path: Path) -> None:
+    (tmp_path / "app").write_bytes(b"\0\1\2 no program")
+    (tmp_path / "app").chmod(0o755)
+    done = traced(tmp_path, "./app")
+    assert done.returncode == 3
+    assert "./app cannot be started: Exec format error" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert not (tmp_path / "t.trace").exists()
+
+
 def test_a_folder_that_cannot_be_written_is_told(tmp_path: Path) -> None:
     done = lockscope("trace", "-o", "/proc/t.trace", "--", "true", cwd=tmp_path)
     assert done.returncode == 3

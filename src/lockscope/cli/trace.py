@@ -12,6 +12,7 @@ from types import FrameType
 from typing import Any, Final, Self
 
 from lockscope.capture.recording import Recording
+from lockscope.cli.sizes import size
 from lockscope.errors import CaptureError, LockscopeError, UsageError
 
 __all__ = ["DESCRIPTION", "configure", "run"]
@@ -29,7 +30,9 @@ recorded
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
-    parser.usage = "lockscope trace [-h] [-o DIR] [--literals] [-q] -- COMMAND ..."
+    parser.usage = (
+        "lockscope trace [-h] [-o DIR] [--literals] [--max-size SIZE] [-q] -- COMMAND ..."
+    )
     parser.add_argument(
         "-o",
         dest="folder",
@@ -41,6 +44,12 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "--literals",
         action="store_true",
         help="keep the literals of SQL text, which are masked by default",
+    )
+    parser.add_argument(
+        "--max-size",
+        metavar="SIZE",
+        type=size,
+        help="keep the newest part of the trace, in so many bytes: 64MB, 2G (default: keep all)",
     )
     parser.add_argument("-q", "--quiet", action="store_true", help="do not report at the end")
     parser.add_argument(
@@ -60,15 +69,17 @@ def run(arguments: argparse.Namespace) -> int:
             f"{command[0]}: no such command, or it may not be executed; nothing was recorded."
         )
     folder = arguments.folder or _default_folder(command)
-    recording = Recording(folder, tuple(command), literals=arguments.literals)
+    recording = Recording(
+        folder, tuple(command), literals=arguments.literals, max_size=arguments.max_size
+    )
     if recording.missing:
         print(f"lockscope: {recording.missing}", file=sys.stderr)
-    with _Signals() as signals, recording:
-        try:
+    try:
+        with _Signals() as signals, recording:
             status = _wait_for(command, recording, signals)
-        except OSError as error:
-            shutil.rmtree(recording.folder)
-            raise CaptureError(f"{command[0]} cannot be started: {error.strerror}.") from error
+    except CaptureError:
+        shutil.rmtree(recording.folder)
+        raise
     if not arguments.quiet:
         _report(recording.folder)
     return _end_like(status)
@@ -89,7 +100,7 @@ def _default_folder(command: list[str]) -> Path:
 
 
 class _Signals:
-    """Signals that would end us while we stand in for the command: they go to it, and it decides."""
+    """Signals that would end us while we stand in for the command go to it, and it decides."""
 
     def __init__(self) -> None:
         self.child: subprocess.Popen[bytes] | None = None
@@ -115,16 +126,20 @@ class _Signals:
 
 
 def _wait_for(command: list[str], recording: Recording, signals: _Signals) -> int:
-    # Descriptors that were given to us (a socket, `3<file`) are meant for the command.
-    child = subprocess.Popen(command, env=recording.environment(os.environ), close_fds=False)
-    signals.child = child
+    environment = recording.environment(os.environ)
+    try:
+        # Descriptors that were given to us (a socket, `3<file`) are meant for the command.
+        child = signals.child = subprocess.Popen(command, env=environment, close_fds=False)
+    except OSError as error:
+        raise CaptureError(f"{command[0]} cannot be started: {error.strerror}.") from error
     recording.exit_status = child.wait()
     recording.ended(child.pid, recording.exit_status)
     return recording.exit_status
 
 
 def _report(folder: Path) -> None:
-    from lockscope.report.terminal import print_report  # noqa: PLC0415 - numpy, rich: not before the command
+    # Imported here: numpy and rich are slow, and the command must not wait for them.
+    from lockscope.report.terminal import print_report  # noqa: PLC0415
 
     print(file=sys.stderr)
     try:
