@@ -3,6 +3,7 @@
 import re
 import shutil
 import subprocess
+from dataclasses import fields
 from enum import IntEnum
 from pathlib import Path
 
@@ -12,6 +13,7 @@ import pytest
 import lockscope.capture.native
 from lockscope.trace import kinds
 from lockscope.trace.records import HEADER, MERGED, RECORD
+from lockscope.trace.room import ROOM_NAME, Room, RoomState
 from lockscope.trace.writer import SegmentWriter
 
 HEADER_FILE = Path(lockscope.capture.native.__file__).parent / "record.h"
@@ -40,12 +42,24 @@ def c_values(expressions: list[str], folder: Path) -> list[int]:
 def test_fields_lie_where_c_puts_them(
     struct: str, dtype: np.dtype[np.void], tmp_path: Path
 ) -> None:
-    names, fields = dtype.names, dtype.fields
+    names, layout = dtype.names, dtype.fields
     assert names is not None
-    assert fields is not None
+    assert layout is not None
     offsets = c_values([f"offsetof(struct {struct}, {name})" for name in names], tmp_path)
-    assert offsets == [fields[name][1] for name in names]
+    assert offsets == [layout[name][1] for name in names]
     assert c_values([f"sizeof(struct {struct})"], tmp_path) == [dtype.itemsize]
+
+
+@pytest.mark.skipif(COMPILER is None, reason="no C compiler")
+def test_the_room_lies_where_c_puts_it(tmp_path: Path) -> None:
+    Room(tmp_path, 7).free(5, 9)
+    assert RoomState.read(tmp_path) == RoomState(limit=7, taken=0, freed=5, removed=1, removed_ns=9)
+    words = np.frombuffer((tmp_path / ROOM_NAME).read_bytes(), "<u8")
+    at = c_values(
+        [f"offsetof(struct lockscope_room, {field.name})" for field in fields(RoomState)], tmp_path
+    )
+    assert [int(words[offset // 8]) for offset in at] == [7, 0, 5, 1, 9]
+    assert f'LOCKSCOPE_ROOM "{ROOM_NAME}"' in HEADER_FILE.read_text()
 
 
 @pytest.mark.skipif(COMPILER is None, reason="no C compiler")

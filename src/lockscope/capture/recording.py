@@ -12,6 +12,7 @@ from typing import Final, Self
 
 from lockscope import __version__
 from lockscope.capture.library import LIBRARY, missing_sentence
+from lockscope.capture.pruning import Pruning
 from lockscope.capture.supervisor import Supervisor
 from lockscope.errors import CaptureError
 from lockscope.trace.manifest import Manifest
@@ -60,12 +61,20 @@ class Recording:
         folder: The trace's folder; it must not exist, or be empty.
         command: The command line that is recorded, for the manifest.
         literals: Keep the literals of SQL text instead of masking them.
+        max_size: Bytes that the trace may have: the newest part is kept; None for no limit.
 
     Raises:
         CaptureError: The folder exists and holds something, or cannot be made.
     """
 
-    def __init__(self, folder: Path, command: tuple[str, ...], *, literals: bool = False) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        command: tuple[str, ...],
+        *,
+        literals: bool = False,
+        max_size: int | None = None,
+    ) -> None:
         self.folder = fresh_folder(folder)
         self.missing = missing_sentence()
         self._literals = literals
@@ -85,7 +94,8 @@ class Recording:
         )
         self.manifest.write(self.folder)
         self.exit_status: int | None = None
-        self._supervisor = Supervisor(self.folder)
+        pruning = None if max_size is None else Pruning(self.folder, max_size)
+        self._supervisor = Supervisor(self.folder, pruning)
 
     def __enter__(self) -> Self:
         self._supervisor.__enter__()

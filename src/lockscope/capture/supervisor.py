@@ -10,6 +10,7 @@ import time
 from pathlib import Path
 from typing import Final, Self
 
+from lockscope.capture.pruning import Pruning
 from lockscope.trace.kinds import EndMode, Kind, Recorder
 from lockscope.trace.writer import SegmentWriter, process_start
 
@@ -30,10 +31,12 @@ class Supervisor:
 
     Args:
         trace: The trace's folder.
+        pruning: Told of each end, where the trace has a greatest size.
     """
 
-    def __init__(self, trace: Path) -> None:
+    def __init__(self, trace: Path, pruning: Pruning | None = None) -> None:
         self._trace = trace
+        self._pruning = pruning
         self._writer = SegmentWriter(trace, Recorder.SUPERVISOR)
         self._poll = select.poll() if hasattr(os, "pidfd_open") else None
         self._pids: dict[int, int] = {}
@@ -72,6 +75,8 @@ class Supervisor:
         while not self._stop.is_set():
             self._meet_processes()
             self._see_ends(_LOOK_EVERY_MS)
+            if self._pruning:
+                self._pruning.keep()
         self._meet_processes()
         self._see_ends(0)
 
@@ -114,3 +119,5 @@ class Supervisor:
 
     def _record_end(self, pid: int) -> None:
         self._writer.record(Kind.ENDED, began_ns=time.monotonic_ns(), start=pid)
+        if self._pruning:
+            self._pruning.ended(pid)

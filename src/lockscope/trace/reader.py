@@ -13,6 +13,7 @@ from lockscope.trace.kinds import EndMode, Kind, Recorder
 from lockscope.trace.manifest import MANIFEST_NAME, Manifest
 from lockscope.trace.model import Context, Gap, Process, Records, Trace, TracedFile
 from lockscope.trace.records import MERGED, RECORD
+from lockscope.trace.room import RoomState
 from lockscope.trace.segment import DamagedSegmentError, Segment, read_segment
 
 __all__ = ["find_trace", "newest_trace", "read_trace"]
@@ -80,6 +81,7 @@ def read_trace(path: Path, progress: Progress | None = None) -> Trace:
     folder = find_trace(path)
     manifest = Manifest.read(folder)
     segments, gaps = _read_segments(folder)
+    gaps += _removed(folder, manifest)
     gaps += [gap for segment in segments for gap in _gaps_of(segment, manifest)]
     tables = _Tables()
     records = _merge(segments, tables, progress)
@@ -108,6 +110,18 @@ def _read_segments(folder: Path) -> tuple[list[Segment], list[Gap]]:
     return segments, gaps
 
 
+def _removed(folder: Path, manifest: Manifest) -> Iterable[Gap]:
+    room = RoomState.read(folder)
+    if room and room.removed:
+        until = max(0, room.removed_ns - manifest.started_ns) / 1e9
+        yield Gap(
+            0,
+            manifest.started_ns,
+            f"{room.removed} segments of processes that had ended by {until:.3f} s were taken away "
+            "to make room (--max-size).",
+        )
+
+
 def _pid_in(name: str) -> int:
     first = name.split("-", 1)[0]
     return int(first) if first.isascii() and first.isdigit() else 0
@@ -121,6 +135,16 @@ def _gaps_of(segment: Segment, manifest: Manifest) -> Iterable[Gap]:
             segment.blind_ns,
             f"process {segment.pid} lost {segment.lost} records, the first after {after:.3f} s: "
             "the trace's folder could not take more (a full disk, a quota, a limit).",
+        )
+    if segment.turning:
+        gone = segment.turning
+        yield Gap(
+            segment.pid,
+            gone.began_ns,
+            f"process {segment.pid} kept the newest {len(segment.records)} of its records: "
+            f"{gone.records} older ones, up to "
+            f"{max(0, gone.ended_ns - manifest.started_ns) / 1e9:.3f} s, were overwritten "
+            "(--max-size).",
         )
     if segment.damaged:
         yield Gap(

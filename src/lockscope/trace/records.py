@@ -79,5 +79,7 @@ HEADER: Final = np.dtype(
         ("text_used", "<u8"),
         ("lost", "<u8"),
         ("blind_ns", "<u8"),
+        ("ring_first", "<u8"),
+        ("ring_records", "<u8"),
     ]
 )

@@ -7,12 +7,12 @@ from pathlib import Path
 from typing import Final
 
 import numpy as np
-from numpy.typing import NDArray
 
 from lockscope.errors import TraceError
-from lockscope.trace.kinds import HEADER_BYTES, MAGIC, SEQUENCE_MODULUS, VERSION, Kind, Mode
+from lockscope.trace.kinds import HEADER_BYTES, MAGIC, SEQUENCE_MODULUS, VERSION
 from lockscope.trace.model import Records
 from lockscope.trace.records import HEADER, RECORD
+from lockscope.trace.ring import Overwritten, ring_of, sensible, turned
 
 __all__ = ["DamagedSegmentError", "Segment", "read_segment"]
 
@@ -41,6 +41,7 @@ class Segment:
         unfinished: Slots between finished records that were handed out and never finished.
         damaged: Slots between finished records that hold something else than a record.
         text: The bytes of the text file.
+        turning: What a ring has overwritten; None where nothing was.
     """
 
     name: str
@@ -54,6 +55,7 @@ class Segment:
     unfinished: int
     damaged: int
     text: bytes
+    turning: Overwritten | None = None
 
     def text_at(self, offset: int) -> str:
         """The text at an offset; empty where none begins there."""
@@ -82,7 +84,13 @@ def read_segment(path: Path) -> Segment:
     """
     header = _header(path)
     # Read, not mapped: a mapping keeps a descriptor, and a trace may have thousands of segments.
-    records, unfinished, damaged = _finished(np.fromfile(path, RECORD, offset=HEADER_BYTES))
+    slots = np.fromfile(path, RECORD, offset=HEADER_BYTES)
+    # Once more: of a process that goes on recording, the first header may be older than its slots.
+    ring = ring_of(_header(path), len(slots))
+    if ring is None:
+        (records, unfinished, damaged), turning = _finished(slots), None
+    else:
+        records, unfinished, damaged, turning = turned(slots, ring)
     return Segment(
         name=path.name,
         pid=int(header["pid"]),
@@ -95,6 +103,7 @@ def read_segment(path: Path) -> Segment:
         unfinished=unfinished,
         damaged=damaged,
         text=_text(path.with_suffix(".text")),
+        turning=turning,
     )
 
 
@@ -133,17 +142,11 @@ def _finished(slots: Records) -> tuple[Records, int, int]:
         return slots[:0], 0, 0
     count = int(written[-1]) + 1
     expected = (np.arange(count, dtype=np.uint64) % SEQUENCE_MODULUS + 1).astype(np.uint32)
-    good = (sequence[:count] == expected) & _sensible(slots[:count])
+    good = (sequence[:count] == expected) & sensible(slots[:count])
     if good.all():
         return slots[:count], 0, 0
     unfinished = int((sequence[:count] == 0).sum())
     return slots[:count][good], unfinished, count - int(good.sum()) - unfinished
-
-
-def _sensible(slots: Records) -> NDArray[np.bool_]:
-    kinds = slots["kind"]
-    locks = (kinds >= Kind.LOCK) & (kinds <= Kind.LOCK_TEST)
-    return (kinds - 1 < max(Kind)) & (~locks | (slots["mode"] <= Mode.EXCLUSIVE))
 
 
 def _text(path: Path) -> bytes:

@@ -56,6 +56,8 @@ static const struct {
     {"handler-fork", handler_fork_scene},
     {"many", many_scene},
     {"fork-loop", fork_loop_scene},
+    {"met-late", met_late_scene},
+    {"fork-turning", fork_turning_scene},
 };
 
 int main(int argc, char **argv) {

@@ -177,3 +177,36 @@ int many_scene(int argc, char **argv) {
   }
   return 0;
 }
+
+static void lock_often(int fd, long count) {
+  for (; count > 0; count--) {
+    REQUIRE(lock(fd, F_SETLK, F_WRLCK, RESERVED, 1) == 0);
+    REQUIRE(lock(fd, F_SETLK, F_UNLCK, RESERVED, 1) == 0);
+  }
+}
+
+/* met-late DATABASE LATER COUNT: a second database is met in the middle of the records, and locked again at the end. */
+int met_late_scene(int argc, char **argv) {
+  REQUIRE(argc == 3);
+  int fd = opened(argv[0]), later = opened(argv[1]);
+  lock_often(fd, 20000);
+  lock_often(later, 1);
+  lock_often(fd, atol(argv[2]));
+  lock_often(later, 1);
+  return 0;
+}
+
+/* fork-turning DATABASE COUNT: a child is forked after as many locks as it takes then itself. */
+int fork_turning_scene(int argc, char **argv) {
+  REQUIRE(argc == 2);
+  int fd = opened(argv[0]);
+  lock_often(fd, atol(argv[1]));
+  pid_t child = fork();
+  if (child == 0) {
+    lock_often(fd, atol(argv[1]));
+    exit(0);
+  }
+  await(child);
+  lock_often(fd, 1);
+  return 0;
+}

@@ -93,9 +93,22 @@ struct lockscope_header {
   uint64_t text_used; /* bytes of the text file handed out so far */
   uint64_t lost;      /* records and texts that could not be kept */
   uint64_t blind_ns;  /* when the first of them was lost, 0 never */
+  /* Once the records no longer grow but turn in a ring: how many slots stay as they were first written, and how many
+   * turn behind them. Slot n >= ring_first lies at place ring_first + (n - ring_first) % ring_records. 0: no ring. */
+  uint64_t ring_first, ring_records;
+};
+
+/* The file LOCKSCOPE_ROOM of a trace with a greatest size; all processes map it and take from it before they grow. */
+#define LOCKSCOPE_ROOM "room"
+struct lockscope_room {
+  uint64_t limit;      /* bytes that the whole trace may have */
+  uint64_t taken;      /* bytes that recorders have taken so far */
+  uint64_t freed;      /* bytes of files that lockscope, which alone writes this field and the next two, took away */
+  uint64_t removed;    /* segments that were taken away, of processes that had ended */
+  uint64_t removed_ns; /* when the last of their processes had ended: what is older may be missing */
 };
 
 _Static_assert(sizeof(struct lockscope_record) == 48, "a record is 48 bytes");
-_Static_assert(sizeof(struct lockscope_header) == 80, "a header is 80 bytes");
+_Static_assert(sizeof(struct lockscope_header) == 96, "a header is 96 bytes");
 
 #endif

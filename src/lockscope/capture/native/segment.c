@@ -1,12 +1,17 @@
-/* A segment: a header, a small first chunk of records, then larger ones, each mapped by itself as it is needed. */
+/* A segment: a header, a small first chunk of records, then larger ones, each mapped by itself as it is needed.
+ *
+ * Where the trace has a greatest size, the larger chunks become a ring once the room is used up: the oldest of them is
+ * written anew, and what later records need of it is carried over first. The first chunk stays. */
 #include "real.h"
 
+#include "room.h"
 #include "segment.h"
 #include "slow.h"
 #include "storage.h"
 
 #include <errno.h>
 #include <limits.h>
+#include <stddef.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
@@ -16,6 +21,11 @@
 enum { FIRST_RECORDS = 1024, CHUNK_RECORDS = 16384, CHUNKS = 65536 };
 /* Chunks behind the newest that are looked at, each time one is added, for whether they can be unmapped. */
 enum { STRAGGLERS = 8 };
+/* A ring has at least this many chunks, also where the room is used up: with fewer, names would be carried over from a
+ * chunk that is still being written. */
+enum { LEAST_RING = 4 };
+/* Names that one chunk is asked to carry over; half of it stays for what is new. */
+enum { MOST_CARRIED = CHUNK_RECORDS / 2 };
 #define RETRY_NS UINT64_C(1000000000) /* after a failure, before space is asked for again */
 
 struct ls_home *ls_home = &(struct ls_home){0, false};
@@ -23,7 +33,11 @@ __thread uint32_t ls_context;
 unsigned ls_generation;
 
 static struct lockscope_header *header;
-static struct lockscope_record *chunks[CHUNKS]; /* the first is a part of the header's mapping */
+static struct lockscope_record *chunks[1 + CHUNKS]; /* the first is a part of the header's mapping */
+static size_t newest;                               /* chunk that was added */
+static size_t ring;                                 /* chunks that turn; 0: the segment grows */
+static size_t solid;                                /* all chunks up to this one have their space on disk */
+static struct lockscope_record *upcoming;           /* in a ring: the mapping of the chunk after the newest */
 static uint64_t blind_until_ns;
 static char segment_path[PATH_MAX], text_path[PATH_MAX];
 static __thread uint32_t thread_id;
@@ -53,9 +67,14 @@ static bool blind(uint64_t now_ns) { return now_ns < __atomic_load_n(&blind_unti
 
 static void go_blind(void) { __atomic_store_n(&blind_until_ns, ls_now() + RETRY_NS, __ATOMIC_RELAXED); }
 
+/* Chunks are counted on without end; in a ring, several of them lie at one place in the file, one after the other. */
+static size_t place_of(size_t chunk) { return ring == 0 ? chunk : 1 + (chunk - 1) % ring; }
+
+static struct lockscope_record **entry_of(size_t chunk) { return &chunks[chunk == 0 ? 0 : 1 + (chunk - 1) % CHUNKS]; }
+
 static off_t chunk_offset(size_t chunk) {
   return (off_t)(LOCKSCOPE_HEADER_BYTES +
-                 (FIRST_RECORDS + (chunk - 1) * CHUNK_RECORDS) * sizeof(struct lockscope_record));
+                 (FIRST_RECORDS + (place_of(chunk) - 1) * CHUNK_RECORDS) * sizeof(struct lockscope_record));
 }
 
 static const size_t chunk_bytes = CHUNK_RECORDS * sizeof(struct lockscope_record);
@@ -70,34 +89,106 @@ static bool complete(const struct lockscope_record *records) {
 }
 
 /* A program that runs for weeks would otherwise meet its RLIMIT_AS. */
-static void retire_before(size_t newest) {
-  for (size_t chunk = newest > STRAGGLERS ? newest - STRAGGLERS : 1; chunk + 1 < newest; chunk++) {
-    struct lockscope_record *records = chunks[chunk];
+static void retire_before(size_t chunk_to_come) {
+  size_t first = chunk_to_come > STRAGGLERS ? chunk_to_come - STRAGGLERS : 1;
+  for (size_t chunk = first; chunk + 1 < chunk_to_come; chunk++) {
+    struct lockscope_record *records = *entry_of(chunk);
     if (records == NULL || !complete(records)) continue;
-    __atomic_store_n(&chunks[chunk], NULL, __ATOMIC_RELAXED);
+    __atomic_store_n(entry_of(chunk), NULL, __ATOMIC_RELAXED);
     ls_storage_unmap(records, chunk_offset(chunk), chunk_bytes);
   }
+}
+
+static struct lockscope_record *publish(size_t chunk, struct lockscope_record *records) {
+  newest = chunk;
+  *entry_of(chunk + 1) = NULL; /* what a hole kept from being retired, a whole table ago */
+  __atomic_store_n(entry_of(chunk), records, __ATOMIC_RELEASE);
+  return records;
+}
+
+static struct lockscope_record *grow(size_t chunk) {
+  retire_before(chunk);
+  struct lockscope_record *records = ls_storage_map(segment_path, chunk_offset(chunk), chunk_bytes);
+  if (records == NULL) return NULL;
+  if (chunk == solid + 1) solid = chunk;
+  ls_room_occupy(chunk_bytes);
+  return publish(chunk, records);
+}
+
+static size_t chunk_of(uint64_t slot) {
+  return slot < FIRST_RECORDS ? 0 : (size_t)((slot - FIRST_RECORDS) / CHUNK_RECORDS) + 1;
+}
+
+static bool is_name(uint8_t kind) {
+  return kind == LOCKSCOPE_PROCESS || kind == LOCKSCOPE_FILE || kind == LOCKSCOPE_CONTEXT || kind == LOCKSCOPE_NOTE;
+}
+
+/* Repeat the names of the chunk that goes next in the chunk that is about to be written: until then they are there
+ * twice, so that a kill in between loses none. Nobody else can write into `to` yet. */
+static void carry_over(const struct lockscope_record *from, struct lockscope_record *to, size_t chunk) {
+  size_t carried = 0;
+  for (size_t i = 0; i < CHUNK_RECORDS; i++) {
+    if (from[i].sequence == 0 || !is_name(from[i].kind)) continue;
+    uint64_t slot = carried++ < MOST_CARRIED ? __atomic_fetch_add(&header->next, 1, __ATOMIC_RELAXED) : 0;
+    if (chunk_of(slot) != chunk) {
+      ls_lose();
+      continue;
+    }
+    struct lockscope_record *at = &to[(slot - FIRST_RECORDS) % CHUNK_RECORDS];
+    memcpy(at, &from[i], offsetof(struct lockscope_record, sequence));
+    __atomic_store_n(&at->sequence, (uint32_t)(slot % UINT32_MAX) + 1, __ATOMIC_RELEASE);
+  }
+}
+
+/* Write the oldest chunk anew. The sequences go first: a kill leaves each record whole or absent. A thread that was
+ * kept from finishing a record for a whole turn ends it with the sequence of that time, which tells it to a reader. */
+static struct lockscope_record *turn(size_t chunk) {
+  struct lockscope_record *records = upcoming;
+  if (records == NULL || chunk != newest + 1) {
+    records = ls_storage_map_again(segment_path, chunk_offset(chunk), chunk_bytes);
+  }
+  struct lockscope_record *after = ls_storage_map_again(segment_path, chunk_offset(chunk + 1), chunk_bytes);
+  if (records != upcoming && upcoming != NULL) ls_storage_unmap(upcoming, chunk_offset(1), chunk_bytes);
+  upcoming = after;
+  if (records == NULL || after == NULL) {
+    if (records != NULL) ls_storage_unmap(records, chunk_offset(chunk), chunk_bytes);
+    if (after != NULL) ls_storage_unmap(after, chunk_offset(chunk), chunk_bytes);
+    upcoming = NULL;
+    return NULL;
+  }
+  retire_before(chunk);
+  for (size_t i = 0; i < CHUNK_RECORDS; i++) __atomic_store_n(&records[i].sequence, 0, __ATOMIC_RELAXED);
+  __atomic_thread_fence(__ATOMIC_RELEASE);
+  carry_over(after, records, chunk);
+  return publish(chunk, records);
+}
+
+static void begin_ring(void) {
+  ring = solid;
+  header->ring_first = FIRST_RECORDS;
+  __atomic_store_n(&header->ring_records, ring * CHUNK_RECORDS, __ATOMIC_RELEASE);
+}
+
+static struct lockscope_record *add_or_turn(size_t chunk) {
+  if (ring == 0 && solid >= LEAST_RING && !ls_room_for(chunk_bytes, first_bytes + newest * chunk_bytes)) begin_ring();
+  if (ring == 0) return grow(chunk);
+  return chunk > newest ? turn(chunk) : NULL;
 }
 
 static struct lockscope_record *add_chunk(size_t chunk) {
   struct ls_slow slow;
   if (!ls_slow_enter(&slow)) return NULL;
-  struct lockscope_record *records = chunks[chunk];
-  if (records == NULL) {
-    records = ls_storage_map(segment_path, chunk_offset(chunk), chunk_bytes);
-    __atomic_store_n(&chunks[chunk], records, __ATOMIC_RELEASE);
-    if (records == NULL) go_blind();
-    if (records != NULL) retire_before(chunk);
-  }
+  struct lockscope_record *records = *entry_of(chunk);
+  if (records == NULL) records = add_or_turn(chunk);
+  if (records == NULL) go_blind();
   ls_slow_leave(&slow);
   return records;
 }
 
 static struct lockscope_record *place(uint64_t slot) {
-  size_t chunk = slot < FIRST_RECORDS ? 0 : (size_t)((slot - FIRST_RECORDS) / CHUNK_RECORDS) + 1;
+  size_t chunk = chunk_of(slot);
   size_t index = slot < FIRST_RECORDS ? (size_t)slot : (size_t)((slot - FIRST_RECORDS) % CHUNK_RECORDS);
-  if (chunk >= CHUNKS) return NULL;
-  struct lockscope_record *records = __atomic_load_n(&chunks[chunk], __ATOMIC_ACQUIRE);
+  struct lockscope_record *records = __atomic_load_n(entry_of(chunk), __ATOMIC_ACQUIRE);
   if (records == NULL) records = add_chunk(chunk);
   return records == NULL ? NULL : &records[index];
 }
@@ -172,7 +263,9 @@ uint32_t ls_text(const char *bytes, size_t n) {
   uint64_t length = n + 1;
   for (size_t i = 0; i < n; i++) length += bytes[i] == '\\' || bytes[i] == '\n';
   uint64_t offset = __atomic_fetch_add(&header->text_used, length, __ATOMIC_RELAXED);
-  bool kept = offset + length <= UINT32_MAX && !blind(ls_now()) && write_line(bytes, n, offset);
+  bool fits = offset + length <= UINT32_MAX && ls_room_for_texts(offset + length);
+  bool kept = fits && !blind(ls_now()) && write_line(bytes, n, offset);
+  if (kept) ls_room_occupy(length);
   if (!kept) ls_lose();
   errno = before;
   return kept ? (uint32_t)offset : 0;
@@ -217,6 +310,8 @@ bool ls_segment_open(const char *folder) {
   struct lockscope_header *fresh = ls_storage_map(segment_path, 0, first_bytes);
   if (fresh == NULL) return false;
   begin_header(fresh, pid, started_ns);
+  ls_room_open(folder);
+  ls_room_occupy(first_bytes + sizeof LOCKSCOPE_TEXT_HEAD - 1);
   header = fresh;
   __atomic_store_n(&chunks[0], (struct lockscope_record *)(void *)((char *)fresh + LOCKSCOPE_HEADER_BYTES),
                    __ATOMIC_RELEASE);
@@ -233,12 +328,14 @@ void ls_segment_forget(void) {
   ls_home->watching = false;
   thread_id = 0;
   inside = false;
-  size_t newest = header == NULL ? 0 : (size_t)(header->next / CHUNK_RECORDS) + 1;
-  for (size_t chunk = 1; chunk <= newest && chunk < CHUNKS; chunk++) {
+  for (size_t chunk = newest < CHUNKS ? newest : CHUNKS; chunk > 0; chunk--) {
     /* fork() in a signal handler may have interrupted a store, which goes on in the child when the handler returns. */
-    if (chunks[chunk] != NULL && storing == 0) ls_storage_unmap(chunks[chunk], chunk_offset(chunk), chunk_bytes);
+    if (chunks[chunk] != NULL && storing == 0) ls_storage_unmap(chunks[chunk], chunk_offset(1), chunk_bytes);
     chunks[chunk] = NULL;
   }
+  if (upcoming != NULL) ls_storage_unmap(upcoming, chunk_offset(1), chunk_bytes);
+  upcoming = NULL;
+  newest = ring = solid = 0;
   if (header != NULL && storing == 0) ls_storage_unmap(header, 0, first_bytes);
   header = NULL;
   chunks[0] = NULL;

@@ -58,12 +58,12 @@ bool ls_storage_create(const char *path) {
   return true;
 }
 
-void *ls_storage_map(const char *path, off_t offset, size_t length) {
+static void *map(const char *path, off_t offset, size_t length, bool reserved) {
   int fd = open_file(path, O_RDWR);
   if (fd < 0) return NULL;
   void *mapped = MAP_FAILED;
   size_t before = border(offset);
-  if (reserve(fd, offset, (off_t)length)) {
+  if (reserved || reserve(fd, offset, (off_t)length)) {
     mapped = mmap(NULL, before + length, PROT_READ | PROT_WRITE, MAP_SHARED, fd, offset - (off_t)before);
   }
   close_file(fd);
@@ -72,6 +72,10 @@ void *ls_storage_map(const char *path, off_t offset, size_t length) {
   (void)madvise(mapped, before + length, MADV_POPULATE_WRITE);
   return (char *)mapped + before;
 }
+
+void *ls_storage_map(const char *path, off_t offset, size_t length) { return map(path, offset, length, false); }
+
+void *ls_storage_map_again(const char *path, off_t offset, size_t length) { return map(path, offset, length, true); }
 
 void ls_storage_unmap(void *mapped, off_t offset, size_t length) {
   size_t before = border(offset);

@@ -14,6 +14,8 @@ bool ls_storage_create(const char *path);
 
 /* Map [offset, offset + length) of the file, with its space reserved on disk; NULL where that cannot be had. */
 void *ls_storage_map(const char *path, off_t offset, size_t length);
+/* The same for a part whose space is reserved already: what it holds stays. */
+void *ls_storage_map_again(const char *path, off_t offset, size_t length);
 void ls_storage_unmap(void *mapped, off_t offset, size_t length);
 
 /* Write all of it; false where that cannot be done. */
