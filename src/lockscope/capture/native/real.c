@@ -111,6 +111,11 @@ static pid_t early_fork(void) {
   return ls_real.fork();
 }
 
+static void *early_dlopen(const char *path, int mode) {
+  ls_real_find();
+  return ls_real.dlopen(path, mode);
+}
+
 struct ls_real ls_real = {
     .fcntl = early_fcntl,
     .fcntl64 = early_fcntl,
@@ -141,6 +146,7 @@ struct ls_real ls_real = {
     .posix_spawn = early_spawn,
     .posix_spawnp = early_spawnp,
     .fork = early_fork,
+    .dlopen = early_dlopen,
     ._Fork = early_bare_fork,
     ._exit = early_exit,
 };

@@ -60,6 +60,7 @@ typedef char *const *ls_strings;
   X(int, posix_spawnp,                                                                                                 \
     (pid_t *, const char *, const posix_spawn_file_actions_t *, const posix_spawnattr_t *, ls_strings, ls_strings))    \
   X(pid_t, fork, (void))                                                                                               \
+  X(void *, dlopen, (const char *, int))                                                                               \
   X(pid_t, _Fork, (void))                                                                                              \
   X(void, _exit, (int))
 
