@@ -39,10 +39,18 @@ static bool lies_under(const char *path, size_t n, const char *name) {
          memcmp(path, folder, folder_bytes) == 0;
 }
 
+/* Code without a file that a library has made: "<sqlalchemy generated ...>", "<attrs generated ...>",
+ * "<decorator-gen-1>".
+ * "<string>", "<stdin>" and a notebook's cells are the program's own. */
+static bool is_generated(const char *path, size_t n) {
+  return n > 8 && path[0] == '<' &&
+         (memcmp(path, "<frozen ", 8) == 0 || has(path, n, " generated ") || has(path, n, "-gen-"));
+}
+
 /* The standard library, an installed package, or a module frozen into the interpreter. */
 static bool is_library(const char *path, size_t n) {
-  return has(path, n, "/site-packages/") || has(path, n, "/dist-packages/") ||
-         (n > 8 && memcmp(path, "<frozen ", 8) == 0) || lies_under(path, n, "_stdlib_dir");
+  return has(path, n, "/site-packages/") || has(path, n, "/dist-packages/") || is_generated(path, n) ||
+         lies_under(path, n, "_stdlib_dir");
 }
 
 static bool library_code(py_object *code, const char *path, size_t n) {
