@@ -1,0 +1,42 @@
+"""Record for record the same as strace, of programs that nobody wrote for lockscope."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+from comparison import MODES, compare, report
+from foreign_programs import PROGRAMS, MissingProgramError, Program
+
+from lockscope.capture.library import missing_sentence
+
+pytestmark = [
+    pytest.mark.skipif(bool(missing_sentence()), reason=missing_sentence()),
+    pytest.mark.skipif(shutil.which("strace") is None, reason="no strace"),
+]
+
+
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("program", PROGRAMS, ids=lambda program: program.name)
+def test_no_lock_call_is_missing_and_none_is_invented(
+    program: Program, mode: str, tmp_path: Path
+) -> None:
+    try:
+        program.version()
+        comparison = compare(program, mode, tmp_path)
+    except MissingProgramError as missing:
+        pytest.skip(str(missing))
+    assert min(comparison.counts) > 50
+    assert comparison.recorded == comparison.seen
+    document = report(comparison.trace)
+    assert document["gaps"] == []
+    resource = "a.db WAL WRITE" if mode == "wal" else "a.db RESERVED"
+    writes = [hold for hold in document["holds"] if hold["resource"] == resource]
+    assert len(writes) >= 12
+    check_statements(program, writes)
+
+
+def check_statements(program: Program, writes: list[dict[str, str | None]]) -> None:
+    told = [hold for hold in writes if hold["statement"] and hold["source"]]
+    if program.statements:
+        assert len(told) == len(writes)
+        assert all(".py:" in str(hold["source"]) for hold in told)
