@@ -4,6 +4,7 @@
 
 #include "files.h"
 #include "lifetime.h"
+#include "locks.h"
 #include "sleeps.h"
 #include "traffic.h"
 
@@ -11,6 +12,8 @@
 #include <stdarg.h>
 
 typedef int fcntl_function(int, int, ...);
+
+__thread unsigned ls_lock_calls;
 
 static uint8_t kind_of(int command) {
   switch (command) {
@@ -46,6 +49,7 @@ static int lock(fcntl_function *real, int fd, int command, uint8_t kind, struct 
   if (file == NULL) return real(fd, command, range);
   struct lockscope_record record = asked(kind, file, range);
   ls_locks_here = true;
+  ls_lock_calls++;
   record.began_ns = ls_now();
   int result = real(fd, command, range);
   record.duration_ns = ls_now() - record.began_ns;

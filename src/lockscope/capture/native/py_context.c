@@ -1,5 +1,6 @@
 #include <string.h>
 
+#include "contexts.h"
 #include "mask.h"
 #include "py_driver.h"
 
@@ -116,7 +117,8 @@ uint32_t ls_py_sql_text(const char *sql, size_t n) {
 }
 
 static uint32_t new_context(struct context_entry *entry, uint32_t sql, uint32_t source) {
-  uint32_t number = ++context_count;
+  uint32_t number = ls_context_number();
+  context_count++;
   struct lockscope_record record = {
       .began_ns = ls_now(), .length = sql, .file = source, .context = number, .kind = LOCKSCOPE_CONTEXT};
   ls_record(&record);
