@@ -1,6 +1,7 @@
 """The manifest of a trace: what was recorded, where, with what."""
 
 import json
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Final, Self
@@ -103,9 +104,55 @@ class Manifest:
                 "Read it with the lockscope that recorded it, or a newer one.",
                 path=path,
             )
+        # What is not known was added by a newer lockscope that still writes this format.
+        fields = {name: value for name, value in document.items() if name in _CHECKS}
+        for name, value in fields.items():
+            if not _CHECKS[name](value):
+                raise TraceError(f"{path} is damaged: {name!r} is {value!r:.40}.", path=path)
         try:
-            databases = tuple(DatabaseFile(**entry) for entry in document.pop("databases", ()))
-            command = tuple(document.pop("command"))
-            return cls(command=command, databases=databases, **document)
+            command = tuple(fields.pop("command"))
+            databases = tuple(DatabaseFile(**entry) for entry in fields.pop("databases", ()))
+            return cls(command=command, databases=databases, **fields)
         except (TypeError, KeyError) as error:
             raise TraceError(f"{path} is damaged: {error}.", path=path) from error
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int) and 0 <= value < 1 << 63
+
+
+def _is_text(value: object) -> bool:
+    return isinstance(value, str)
+
+
+def _is_texts(value: object) -> bool:
+    return isinstance(value, list) and all(isinstance(entry, str) for entry in value)
+
+
+def _is_mapping(value: object) -> bool:
+    return isinstance(value, dict) and all(isinstance(v, bool | str) for v in value.values())
+
+
+def _is_databases(value: object) -> bool:
+    return isinstance(value, list) and all(isinstance(entry, dict) for entry in value)
+
+
+def _is_status(value: object) -> bool:
+    return value is None or isinstance(value, int)
+
+
+_CHECKS: Final[dict[str, Callable[[object], bool]]] = {
+    "command": _is_texts,
+    "folder": _is_text,
+    "host": _is_text,
+    "boot_id": _is_text,
+    "started_ns": _is_number,
+    "started_at": _is_text,
+    "ended_ns": _is_number,
+    "versions": _is_mapping,
+    "capture": _is_mapping,
+    "databases": _is_databases,
+    "exit_status": _is_status,
+    "format": _is_number,
+}
+"""What each key of a manifest may hold."""
