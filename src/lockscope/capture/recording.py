@@ -13,6 +13,7 @@ from typing import Final, Self
 from lockscope import __version__
 from lockscope.capture.library import LIBRARY, missing_sentence
 from lockscope.capture.pruning import Pruning
+from lockscope.capture.sampler import GENTLE_NS, Sampler
 from lockscope.capture.supervisor import Supervisor
 from lockscope.errors import CaptureError
 from lockscope.trace.manifest import Manifest
@@ -62,6 +63,9 @@ class Recording:
         command: The command line that is recorded, for the manifest.
         literals: Keep the literals of SQL text instead of masking them.
         max_size: Bytes that the trace may have: the newest part is kept; None for no limit.
+        databases: Sample the locks on these databases alone, by whatever program; nothing that is
+            started is recorded then.
+        every_ns: Time between two samples of the kernel's own list of locks.
 
     Raises:
         CaptureError: The folder exists and holds something, or cannot be made.
@@ -74,6 +78,8 @@ class Recording:
         *,
         literals: bool = False,
         max_size: int | None = None,
+        databases: tuple[Path, ...] = (),
+        every_ns: int = GENTLE_NS,
     ) -> None:
         self.folder = fresh_folder(folder)
         self.missing = missing_sentence()
@@ -96,12 +102,20 @@ class Recording:
         self.exit_status: int | None = None
         pruning = None if max_size is None else Pruning(self.folder, max_size)
         self._supervisor = Supervisor(self.folder, pruning)
+        # Where no lock can be recorded there is nothing to compare samples with.
+        self._sampler = (
+            Sampler(self.folder, databases, every_ns) if databases or not self.missing else None
+        )
 
     def __enter__(self) -> Self:
         self._supervisor.__enter__()
+        if self._sampler:
+            self._sampler.__enter__()
         return self
 
     def __exit__(self, *exception: object) -> None:
+        if self._sampler:
+            self._sampler.__exit__(*exception)
         self._supervisor.__exit__(*exception)
         ended_ns = time.monotonic_ns()
         from lockscope.capture.databases import recorded_databases  # noqa: PLC0415 - numpy, late

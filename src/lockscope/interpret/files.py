@@ -67,7 +67,7 @@ def _base(path: str) -> str:
 
 def _locked_as_database(records: Records, files: int) -> NDArray[np.bool_]:
     """For each file, whether a lock was asked for in SQLite's bytes of a main database file."""
-    asked = np.isin(records["kind"], (Kind.LOCK, Kind.LOCK_WAIT, Kind.LOCK_TEST))
+    asked = np.isin(records["kind"], (Kind.LOCK, Kind.LOCK_WAIT, Kind.LOCK_TEST, Kind.SEEN))
     asked &= records["start"] >= _LOCK_BYTES_BEGIN
     return np.bincount(records["file"][asked], minlength=files)[:files] > 0
 

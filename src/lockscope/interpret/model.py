@@ -20,6 +20,7 @@ __all__ = [
     "Events",
     "Interpretation",
     "Resource",
+    "Sampling",
     "Verdict",
 ]
 
@@ -45,6 +46,7 @@ class Cause(IntEnum):
     KILLED = 4
     CHANGED = 5
     TRACE_ENDED = 6
+    NOT_SEEN = 7
 
 
 EVENT: Final = np.dtype(
@@ -132,11 +134,32 @@ class Resource:
 
 
 @dataclass(frozen=True, slots=True)
+class Sampling:
+    """How the locks of a trace were sampled from outside.
+
+    Attributes:
+        count: Samples that were taken.
+        mean_ns: Time between the beginnings of two of them, on average.
+        longest_ns: The longest such time.
+        alone: Whether nothing else recorded locks: what is shorter than a sample may be missed,
+            and waits cannot be seen.
+        notes: What the sampler has to say.
+    """
+
+    count: int
+    mean_ns: int
+    longest_ns: int
+    alone: bool
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Interpretation:
     """What the records of a trace mean.
 
     Attributes:
-        processes: As in the trace; a `process` column is a place in this tuple.
+        processes: As in the trace, then those that were only seen by sampling; a `process` column
+            is a place in this tuple.
         databases: Paths; a `database` column is a place in this tuple.
         resources: A `resource` column is a place in this tuple.
         contexts: As in the trace; a `context` column is a place in this tuple.
@@ -151,6 +174,7 @@ class Interpretation:
         ended_ns: When it ended, or its last record where it was cut off.
         inferred: Whether the events were made from statements, for want of recorded locks.
         gaps: As in the trace, and what the interpretation adds.
+        sampling: How locks were sampled, None where they were not.
     """
 
     processes: tuple[Process, ...]
@@ -167,3 +191,4 @@ class Interpretation:
     ended_ns: int
     inferred: bool
     gaps: tuple[Gap, ...]
+    sampling: Sampling | None = None

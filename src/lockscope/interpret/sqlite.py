@@ -20,6 +20,7 @@ from lockscope.interpret.model import (
     Resource,
     Verdict,
 )
+from lockscope.interpret.samples import compare_samples, nothing_seen
 from lockscope.interpret.statements import infer_events
 from lockscope.locks.sqlite import SHM_SLOTS, SLOT_RANGES, Slot
 from lockscope.trace.kinds import EndMode, Kind, Mode
@@ -52,10 +53,13 @@ def interpret(trace: Trace) -> Interpretation:
     inferred = not len(events) and len(statements) > 0
     if inferred:
         files, events, pauses = infer_events(trace, statements)
+        seen = nothing_seen(trace)
     else:
         pauses = _pauses(trace.of_kind(Kind.SLEEP))
+        seen = compare_samples(trace, files, events)
+        events = seen.added_to(events)
     return Interpretation(
-        processes=trace.processes,
+        processes=seen.processes,
         databases=files.paths,
         resources=_resources(files),
         contexts=trace.contexts,
@@ -68,7 +72,8 @@ def interpret(trace: Trace) -> Interpretation:
         began_ns=trace.manifest.started_ns,
         ended_ns=ended_ns,
         inferred=inferred,
-        gaps=trace.gaps,
+        gaps=trace.gaps + seen.gaps,
+        sampling=seen.sampling,
     )
 
 
@@ -82,8 +87,8 @@ def _end(trace: Trace) -> int:
 
 
 def _timed(records: Records) -> NDArray[np.bool_]:
-    # A FILE record keeps the device in the field of the duration.
-    timed: NDArray[np.bool_] = records["kind"] != Kind.FILE
+    # A FILE record keeps the device in the field of the duration, a HOLDER the start of a process.
+    timed: NDArray[np.bool_] = ~np.isin(records["kind"], (Kind.FILE, Kind.HOLDER))
     return timed
 
 

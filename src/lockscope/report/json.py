@@ -24,6 +24,7 @@ ENDED_BY: Final[dict[int, str]] = {
     Cause.KILLED: "kill",
     Cause.CHANGED: "change of mode",
     Cause.TRACE_ENDED: "end of the trace",
+    Cause.NOT_SEEN: "absence from a later sample",
 }
 """What ended a hold, in words, by `Cause`."""
 

@@ -40,6 +40,7 @@ class Recorder(IntEnum):
     NATIVE = 1
     WORKER = 2
     SUPERVISOR = 3
+    SAMPLER = 4
 
 
 class Kind(IntEnum):
@@ -63,6 +64,9 @@ class Kind(IntEnum):
     OUTCOME = 16
     ENDED = 17
     NOTE = 18
+    SEEN = 19
+    SAMPLES = 20
+    HOLDER = 21
 
 
 class Mode(IntEnum):

@@ -52,7 +52,8 @@ class Process:
         exited: Whether it recorded its own exit; one that was killed could not.
         lost: Records that could not be kept.
         blind_ns: When the first of those was lost, 0 never.
-        watched: False for lockscope's own supervisor, which only watches the others.
+        watched: False for lockscope itself, which only watches the others.
+        recorded: False where it recorded nothing itself and was only seen by sampling.
     """
 
     pid: int
@@ -67,6 +68,7 @@ class Process:
     lost: int = 0
     blind_ns: int = 0
     watched: bool = True
+    recorded: bool = True
 
 
 @dataclass(frozen=True, slots=True)

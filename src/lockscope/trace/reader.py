@@ -23,6 +23,18 @@ Progress = Callable[[int, int], None]
 
 Entry = TypeVar("Entry")
 
+_FILE_IS_ELSE: Final = (
+    Kind.PROCESS,
+    Kind.CONTEXT,
+    Kind.ATTEMPT,
+    Kind.OUTCOME,
+    Kind.ENDED,
+    Kind.SAMPLES,
+    Kind.HOLDER,
+)
+_CONTEXT_IS_ELSE: Final = (Kind.PROCESS, Kind.OUTCOME, Kind.SEEN, Kind.HOLDER)
+"""Kinds whose `file` or `context` is no number of a file or a context."""
+
 _TORN_TAIL: Final = 64
 """Unfinished slots up to this many are threads that were caught in the middle of a record by a
 kill: what they were about to tell had not happened yet. More of them is a hole."""
@@ -230,7 +242,8 @@ class _Tables:
         process = self.processes[place]
         process = replace(
             process,
-            watched=process.watched and segment.recorder != Recorder.SUPERVISOR,
+            watched=process.watched
+            and segment.recorder not in (Recorder.SUPERVISOR, Recorder.SAMPLER),
             lost=process.lost + segment.lost,
             blind_ns=process.blind_ns or segment.blind_ns,
         )
@@ -253,8 +266,9 @@ class _Tables:
         part["process"] = place
 
     def _renumber_texts(self, segment: Segment, part: Records, kinds: NDArray[np.uint8]) -> None:
-        lengths = (Kind.STATEMENT, Kind.ATTEMPT, Kind.OUTCOME, Kind.NOTE, Kind.EXEC)
-        for kind_set, field in ((lengths, "length"), ((Kind.OUTCOME,), "context")):
+        lengths = (Kind.STATEMENT, Kind.ATTEMPT, Kind.OUTCOME, Kind.NOTE, Kind.EXEC, Kind.HOLDER)
+        fields = ((lengths, "length"), ((Kind.OUTCOME,), "context"), ((Kind.HOLDER,), "file"))
+        for kind_set, field in fields:
             # `where` first: selecting rows of a structured array copies them.
             rows = np.flatnonzero(np.isin(kinds, kind_set) & (part[field] != 0))
             if len(rows):
@@ -283,9 +297,7 @@ class _Tables:
         numbers = _numbers(
             given["file"], [_place(file, self._file_places, self.files) for file in files]
         )
-        bearing = ~np.isin(
-            kinds, (Kind.PROCESS, Kind.CONTEXT, Kind.ATTEMPT, Kind.OUTCOME, Kind.ENDED)
-        ) & (part["file"] != 0)
+        bearing = ~np.isin(kinds, _FILE_IS_ELSE) & (part["file"] != 0)
         self._renumber(segment, part, "file", numbers, bearing)
 
     def _renumber_contexts(self, segment: Segment, part: Records, kinds: NDArray[np.uint8]) -> None:
@@ -298,7 +310,7 @@ class _Tables:
             given["context"],
             [_place(context, self._context_places, self.contexts) for context in contexts],
         )
-        bearing = ~np.isin(kinds, (Kind.PROCESS, Kind.OUTCOME)) & (part["context"] != 0)
+        bearing = ~np.isin(kinds, _CONTEXT_IS_ELSE) & (part["context"] != 0)
         self._renumber(segment, part, "context", numbers, bearing)
 
     def _renumber(

@@ -13,7 +13,7 @@
 /* The first line of every text file, so that offset 0 never names a text and can mean "none". */
 #define LOCKSCOPE_TEXT_HEAD "lockscope text 1\n"
 
-enum lockscope_recorder { LOCKSCOPE_NATIVE = 1, LOCKSCOPE_WORKER = 2, LOCKSCOPE_SUPERVISOR = 3 };
+enum lockscope_recorder { LOCKSCOPE_NATIVE = 1, LOCKSCOPE_WORKER = 2, LOCKSCOPE_SUPERVISOR = 3, LOCKSCOPE_SAMPLER = 4 };
 
 /* What a record tells. The comment names the fields whose meaning is not the general one of
  * `struct lockscope_record`; a "text" is a byte offset into the segment's text file, 0 for none. */
@@ -34,7 +34,9 @@ enum lockscope_kind {
   LOCKSCOPE_SYNC = 11,      /* fsync (mode 0), fdatasync (mode 1) */
   LOCKSCOPE_WRITES = 12,    /* the writes to one file since the process's last lock change on its database:
                                began_ns = the first, start = calls, length = bytes; not timed */
-  LOCKSCOPE_CLOSE = 13,     /* a descriptor of a locked file was closed: start = descriptor */
+  LOCKSCOPE_CLOSE = 13,     /* a descriptor of a locked file was closed: start = descriptor, length = text
+                               "module+0xoffset" of the call, mode = LOCKSCOPE_ANOTHER where no lock
+                               was ever taken through it */
   LOCKSCOPE_STATEMENT = 14, /* a call into a database driver: mode = enum lockscope_method, error = extended
                                result code (0xffff: an error without one), length = text of the message,
                                start = identity of the connection, 0 unknown */
@@ -45,10 +47,25 @@ enum lockscope_kind {
                                context = text of the message */
   LOCKSCOPE_ENDED = 17,     /* the supervisor saw a process end: start = its pid, file = exit status,
                                mode = 0 status unknown, 1 exited, 2 killed by signal `file` */
-  LOCKSCOPE_NOTE = 18       /* the recorder has something to say: length = text */
+  LOCKSCOPE_NOTE = 18,      /* the recorder has something to say: length = text */
+  LOCKSCOPE_SEEN = 19,      /* the sampler: a lock came into sight (mode), or is gone (mode 0; error = its mode),
+                               between the sample that began at began_ns and the end of this one: start, length
+                               and file as of a lock, context = pid of the holder, 0 unknown */
+  LOCKSCOPE_SAMPLES = 20,   /* samples in a row: start = how many, length = longest time from the beginning of one
+                               to that of the next, file = longest that one took, both in ns */
+  LOCKSCOPE_HOLDER = 21     /* who a pid of SEEN is: start = pid, its number in its own PID namespace << 32,
+                               duration_ns = field 22 of its stat, texts: length = command line, file = working
+                               folder, context = user id + 1, 0 unknown */
 };
 
 enum lockscope_mode { LOCKSCOPE_UNLOCK = 0, LOCKSCOPE_SHARED = 1, LOCKSCOPE_EXCLUSIVE = 2 };
+
+/* Added to the mode of a lock call: F_OFD_*, whose lock is the open file description's, not the process's. */
+#define LOCKSCOPE_BY_DESCRIPTION 4
+/* The mode of a CLOSE. */
+#define LOCKSCOPE_ANOTHER 1
+/* The mode of a REMOVE. */
+enum lockscope_removal { LOCKSCOPE_UNLINKED = 1, LOCKSCOPE_RENAMED = 2, LOCKSCOPE_REPLACED = 3 };
 
 enum lockscope_method {
   LOCKSCOPE_CONNECT = 1,
