@@ -85,3 +85,11 @@ def test_a_deadlock_is_told_with_its_victim() -> None:
 )
 def test_durations_are_short(value: float, text: str) -> None:
     assert seconds(value) == text
+
+
+def test_what_took_a_lock_is_said_to_be_unknown_where_it_is() -> None:
+    lines = [line for line in STORY.splitlines() if "asks" not in line and "returned" not in line]
+    told = rendered("\n".join(lines))
+    assert "Which statements took the locks of 1 process (?) is not known" in told
+    assert "taken by" not in told
+    assert "is not known" not in rendered(STORY)

@@ -204,7 +204,8 @@ def _wait_lines(trace: Trace, analysis: Analysis, group: list[int]) -> Iterable[
     blockers = analysis.blockers_of(group)
     for blocker in blockers[:3]:
         held = escape(_held(blocker.resource, blocker.mode))
-        yield f"  {blocker.pid} held {held} for {seconds(blocker.seconds)} of it, taken by"
+        known = ", taken by" if blocker.statement or blocker.source else ""
+        yield f"  {blocker.pid} held {held} for {seconds(blocker.seconds)} of it{known}"
         yield from _place(trace, "    ", blocker.statement, blocker.source)
     if not blockers:
         yield "  [yellow]nobody in this trace held it[/]"
@@ -280,6 +281,21 @@ def _holds(trace: Trace, analysis: Analysis) -> Iterable[str]:
     longest = chosen[np.argsort(-_length(holds[chosen]), kind="stable")]
     for group in _alike(holds, longest)[: _ROWS // 2]:
         yield from _hold_lines(trace, analysis, group)
+    yield from _silent(analysis, holds[chosen])
+
+
+def _silent(analysis: Analysis, holds: Events) -> Iterable[str]:
+    """The processes that wrote by a driver of which no statement was heard."""
+    silent = set(holds["process"].tolist()) - set(holds["process"][holds["context"] != 0].tolist())
+    if not silent:
+        return
+    processes = analysis.source.processes
+    commands = {Path((processes[place].command.split() or ["?"])[0]).name for place in silent}
+    who = f"{_count(len(silent), 'process', 'processes')} ({escape(', '.join(sorted(commands)))})"
+    yield (
+        f"\n[yellow]Which statements took the locks of {who} is not known[/]: "
+        "their driver tells locks only"
+    )
 
 
 def _alike(holds: Events, chosen: NDArray[np.int64]) -> list[list[int]]:
