@@ -191,15 +191,7 @@ def _groups(analysis: Analysis) -> list[list[int]]:
 
 def _wait_lines(trace: Trace, analysis: Analysis, group: list[int]) -> Iterable[str]:
     row, source = analysis.waits[group[0]], analysis.source
-    end = WaitEnd(int(row["end"]))
-    waited = seconds(int(_length(analysis.waits[group]).sum()) / 1e9)
-    many = f" in {len(group):,} waits" if len(group) > 1 else ""
-    attempts = int(analysis.waits["attempts"][group].sum())
-    yield (
-        f"\n[bold]{_pid(analysis, row)}[/] waited [bold]{waited}[/] for "
-        f"{_lock(analysis, row)}{many}: "
-        f"[{_END_STYLE[end]}]{end.title}[/] after {_count(attempts, 'attempt')}"
-    )
+    yield f"\n[bold]{_pid(analysis, row)}[/] {_what_became(analysis, group)}"
     yield from _place(trace, "  ", *_context(analysis, int(row["context"])))
     blockers = analysis.blockers_of(group)
     for blocker in blockers[:3]:
@@ -212,6 +204,20 @@ def _wait_lines(trace: Trace, analysis: Analysis, group: list[int]) -> Iterable[
     steps = analysis.chain(group[0])
     if len(steps) > 2:
         yield "  chain: " + " waits for ".join(str(source.processes[step].pid) for step in steps)
+
+
+def _what_became(analysis: Analysis, group: list[int]) -> str:
+    """What became of waits that are alike: how long, for what, and their end."""
+    row = analysis.waits[group[0]]
+    end = WaitEnd(int(row["end"]))
+    ended = f"[{_END_STYLE[end]}]{end.title}[/]"
+    if end is WaitEnd.REFUSED:
+        times = f", {len(group):,} times" if len(group) > 1 else ""
+        return f"was {ended} {_lock(analysis, row)} at once{times}"
+    waited = seconds(int(_length(analysis.waits[group]).sum()) / 1e9)
+    many = f" in {len(group):,} waits" if len(group) > 1 else ""
+    attempts = _count(int(analysis.waits["attempts"][group].sum()), "attempt")
+    return f"waited [bold]{waited}[/] for {_lock(analysis, row)}{many}: {ended} after {attempts}"
 
 
 def _held(resource: str, mode: str) -> str:
