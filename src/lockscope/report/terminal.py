@@ -16,7 +16,7 @@ from rich.table import Table
 
 from lockscope.analysis import Analysis, Deadlock, WaitEnd, analyse
 from lockscope.interpret import interpret
-from lockscope.interpret.model import Events, Verdict
+from lockscope.interpret.model import Events, Sampling, Verdict
 from lockscope.locks.modes import LockMode
 from lockscope.locks.sqlite import Slot, lock_name
 from lockscope.report.json import ENDED_BY
@@ -85,6 +85,7 @@ def _head(trace: Trace, analysis: Analysis) -> Iterable[str]:
     source = analysis.source
     duration = seconds((source.ended_ns - source.began_ns) / 1e9)
     requests = int((source.events["verdict"] != Verdict.RELEASED).sum())
+    sampled = source.sampling is not None and source.sampling.alone
     databases = (
         ", ".join(escape(path) for path in source.databases) or "no SQLite database was locked"
     )
@@ -92,7 +93,7 @@ def _head(trace: Trace, analysis: Analysis) -> Iterable[str]:
     yield (
         f"{_count(sum(p.watched for p in source.processes), 'process', 'processes')}, of which "
         f"{len(np.unique(source.events['process']))} locked a database; {duration}, "
-        f"{_count(requests, 'lock request')}; {databases}"
+        f"{_count(requests, 'hold' if sampled else 'lock request')}; {databases}"
     )
     if source.inferred:
         yield "[yellow]No locks were recorded: what follows is inferred from statements.[/]"
@@ -102,10 +103,26 @@ def _head(trace: Trace, analysis: Analysis) -> Iterable[str]:
             f"[yellow]{_count(unexplained, 'wait')} had nobody recorded in the way: a process "
             "outside this trace held the lock.[/]"
         )
-    if not source.gaps and not source.inferred:
+    if source.sampling and sampled:
+        yield from _sampled_alone(source.sampling)
+    elif not source.gaps and not source.inferred:
         yield "Nothing recorded is missing from what follows."
     for gap in source.gaps:
         yield f"[yellow]Gap: {escape(gap.sentence)}[/]"
+
+
+def _sampled_alone(sampling: Sampling) -> Iterable[str]:
+    yield (
+        f"[yellow]Seen by sampling /proc/locks {_count(sampling.count, 'time')}, every "
+        f"{seconds(sampling.mean_ns / 1e9)} ({seconds(sampling.longest_ns / 1e9)} at worst): a "
+        "shorter hold may be missed, and times are known to that.[/]"
+    )
+    yield (
+        "[yellow]Who waits cannot be seen so: SQLite asks again and again and never waits in the "
+        "kernel.[/]"
+    )
+    for note in sampling.notes:
+        yield f"[yellow]Note: {escape(note)}[/]"
 
 
 def _unexplained(analysis: Analysis) -> int:
@@ -151,7 +168,9 @@ def _cycle(analysis: Analysis, deadlock: Deadlock) -> str:
 def _waits(trace: Trace, analysis: Analysis) -> Iterable[str]:
     waits = analysis.waits
     if not len(waits):
-        yield "\nNobody waited."
+        sampling = analysis.source.sampling
+        if not (sampling and sampling.alone):
+            yield "\nNobody waited."
         return
     counts = zip(*np.unique(waits["end"], return_counts=True), strict=True)
     ends = ", ".join(f"{number:,} {WaitEnd(int(end)).title}" for end, number in counts)
@@ -197,13 +216,21 @@ def _wait_lines(trace: Trace, analysis: Analysis, group: list[int]) -> Iterable[
     for blocker in blockers[:3]:
         held = escape(_held(blocker.resource, blocker.mode))
         known = ", taken by" if blocker.statement or blocker.source else ""
-        yield f"  {blocker.pid} held {held} for {seconds(blocker.seconds)} of it{known}"
+        seen = _seen(analysis, blocker.pid)
+        yield f"  {blocker.pid}{seen} held {held} for {seconds(blocker.seconds)} of it{known}"
         yield from _place(trace, "    ", blocker.statement, blocker.source)
     if not blockers:
         yield "  [yellow]nobody in this trace held it[/]"
     steps = analysis.chain(group[0])
     if len(steps) > 2:
         yield "  chain: " + " waits for ".join(str(source.processes[step].pid) for step in steps)
+
+
+def _seen(analysis: Analysis, pid: int) -> str:
+    """What tells a process that recorded nothing from those that did."""
+    process = next(p for p in analysis.source.processes if p.pid == pid)
+    command = escape(_short(process.command) or "its command could not be read")
+    return "" if process.recorded else f" ({command}), seen by sampling,"
 
 
 def _what_became(analysis: Analysis, group: list[int]) -> str:
@@ -318,7 +345,8 @@ def _hold_lines(trace: Trace, analysis: Analysis, group: list[int]) -> Iterable[
     longest = seconds(int(_length(analysis.holds[group])[0]) / 1e9)
     many = f", the longest of {len(group):,} such holds" if len(group) > 1 else ""
     yield (
-        f"\n[bold]{_pid(analysis, row)}[/] held {_lock(analysis, row)} for [bold]{longest}[/], "
+        f"\n[bold]{_pid(analysis, row)}[/]{_seen(analysis, _pid(analysis, row))} held "
+        f"{_lock(analysis, row)} for [bold]{longest}[/], "
         f"until its {ENDED_BY[int(row['cause'])]}{many}"
     )
     yield from _place(trace, "  ", *_context(analysis, int(row["context"])))
