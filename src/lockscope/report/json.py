@@ -7,7 +7,7 @@ from typing import Any, Final, TextIO
 import numpy as np
 
 from lockscope.analysis import Analysis, Blocker, Deadlock, Finding, WaitEnd
-from lockscope.interpret.model import Cause
+from lockscope.interpret.model import Cause, Sampling
 from lockscope.locks.modes import LockMode
 from lockscope.trace.kinds import ERROR_WITHOUT_CODE
 from lockscope.trace.model import Process, Trace
@@ -59,6 +59,20 @@ def report_document(trace: Trace, analysis: Analysis) -> Document:
         ],
         "findings": [finding_document(finding) for finding in analysis.findings],
         "gaps": [asdict(gap) for gap in source.gaps],
+        "sampling": _sampling(source.sampling),
+    }
+
+
+def _sampling(sampling: Sampling | None) -> Document | None:
+    """How locks were sampled from outside, where they were."""
+    if sampling is None:
+        return None
+    return {
+        "samples": sampling.count,
+        "mean_s": sampling.mean_ns / 1e9,
+        "longest_s": sampling.longest_ns / 1e9,
+        "alone": sampling.alone,
+        "notes": list(sampling.notes),
     }
 
 
@@ -87,6 +101,7 @@ def _process(analysis: Analysis, place: int) -> Document:
         "ended_s": _seconds(analysis, process.ended_ns) if process.ended_ns else None,
         "end": process.end.name.lower(),
         "status": process.status,
+        "recorded": process.recorded,
         "blocked_others_s": analysis.waiter_seconds.get(place, 0.0),
     }
 

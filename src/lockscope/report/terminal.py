@@ -217,7 +217,9 @@ def _wait_lines(trace: Trace, analysis: Analysis, group: list[int]) -> Iterable[
         held = escape(_held(blocker.resource, blocker.mode))
         known = ", taken by" if blocker.statement or blocker.source else ""
         seen = _seen(analysis, blocker.pid)
-        yield f"  {blocker.pid}{seen} held {held} for {seconds(blocker.seconds)} of it{known}"
+        refused = row["end"] == WaitEnd.REFUSED
+        when = "then" if refused else f"for {seconds(blocker.seconds)} of it"
+        yield f"  {blocker.pid}{seen} held {held} {when}{known}"
         yield from _place(trace, "    ", blocker.statement, blocker.source)
     if not blockers:
         yield "  [yellow]nobody in this trace held it[/]"
