@@ -12,6 +12,7 @@ from types import FrameType
 from typing import Any, Final, Self
 
 from lockscope.capture.recording import Recording
+from lockscope.cli import attach
 from lockscope.cli.sizes import size
 from lockscope.errors import CaptureError, LockscopeError, UsageError
 
@@ -23,15 +24,22 @@ Run a command and record every lock that it, and whatever it starts, takes on SQ
 The command is not changed: its input, output and exit status are its own. What was seen is told on
 stderr at the end, and kept in a folder that `lockscope report` reads.
 
-exit status: that of the command, also where a signal ended it; 3 where it could not be started or
-recorded
+With --database no command is run: who locks that database is sampled from outside, in programs that
+already run, 1,000 times a second. What is shorter than a sample may be missed, and waits cannot be
+seen.
+
+  lockscope trace --database app.db --for 30s
+
+exit status: that of the command, also where a signal ended it, 0 with --database; 3 where it could
+not be started or recorded
 """
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
     parser.usage = (
-        "lockscope trace [-h] [-o DIR] [--literals] [--max-size SIZE] [-q] -- COMMAND ..."
+        "lockscope trace [-h] [-o DIR] [--literals] [--max-size SIZE] [-q] -- COMMAND ...\n"
+        "       lockscope trace [-h] [-o DIR] [-q] --database PATH [--for TIME] [--rate N]"
     )
     parser.add_argument(
         "-o",
@@ -51,6 +59,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         type=size,
         help="keep the newest part of the trace, in so many bytes: 64MB, 2G (default: keep all)",
     )
+    attach.configure(parser)
     parser.add_argument("-q", "--quiet", action="store_true", help="do not report at the end")
     parser.add_argument(
         "command", nargs=argparse.REMAINDER, metavar="COMMAND", help="what to run, after --"
@@ -62,6 +71,10 @@ def run(arguments: argparse.Namespace) -> int:
     of.
     """
     command = arguments.command[1:] if arguments.command[:1] == ["--"] else arguments.command
+    if arguments.databases:
+        return attach.attach(arguments)
+    if arguments.seconds is not None or arguments.rate is not None:
+        raise UsageError("--for and --rate go with --database: a command is recorded to its end.")
     if not command:
         raise UsageError("lockscope trace needs a command: lockscope trace -- COMMAND ...")
     if shutil.which(command[0]) is None:
