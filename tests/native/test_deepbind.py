@@ -38,7 +38,7 @@ def test_its_locks_and_closes_are_recorded(
 ) -> None:
     first = plugin(tmp_path / "first", *LINKED[linked])
     second = plugin(tmp_path / "second", *LINKED[linked])
-    words = [opener, how]
+    words: list[str | Path] = [opener, how]
     for path in (first, second, first):  # what is unloaded may come back at the same address
         words += [path, tmp_path / "a.db"]
     segment = run(words, library, tmp_path / "trace").only
