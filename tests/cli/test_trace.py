@@ -210,3 +210,23 @@ def test_a_script_that_starts_several_programs_at_once(tmp_path: Path) -> None:
     assert len(writers) == 4
     assert sorted(p["command"].split()[0] for p in report["processes"]) == ["sh"] + ["sqlite3"] * 4
     assert report["gaps"] == []
+
+
+@pytest.mark.parametrize(
+    "harm", ["rm -rf t.trace", "mv t.trace u.trace", "rm -rf t.trace; > t.trace"]
+)
+def test_the_command_goes_on_when_the_traces_folder_goes(harm: str, tmp_path: Path) -> None:
+    (tmp_path / "app.py").write_text(INSERTS)
+    program = f"{sys.executable} app.py a.db; {harm}; {sys.executable} app.py a.db && exit 7"
+    done = traced(tmp_path, "sh", "-c", program)
+    assert done.returncode == 7
+    assert "t.trace cannot be finished" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert done.stdout == ""
+
+
+def test_nothing_but_the_trace_is_left_behind(tmp_path: Path) -> None:
+    script = "import os; print(sorted(os.listdir('.')))"
+    done = traced(tmp_path, sys.executable, "-c", script)
+    assert done.stdout == "['t.trace']\n"
+    assert [path.name for path in tmp_path.iterdir()] == ["t.trace"]

@@ -81,16 +81,22 @@ class Supervisor:
         self._see_ends(0)
 
     def _meet_processes(self) -> None:
-        changed = (
-            self._trace.stat().st_mtime_ns if self._trace.exists() else self._folder_changed_ns
-        )
+        # The program may take the trace's folder away: then nobody new is met.
+        try:
+            changed = self._trace.stat().st_mtime_ns
+            self._meet_new(changed)
+        except OSError:
+            return
+
+    def _meet_new(self, changed: int) -> None:
         if changed == self._folder_changed_ns:
             return
         self._folder_changed_ns = changed
         for name in os.listdir(self._trace):  # noqa: PTH208 - thousands of names, no Path for each
-            if name not in self._seen and name.endswith("-native.segment"):
+            pid = name.split("-", 1)[0]
+            if name not in self._seen and name.endswith("-native.segment") and pid.isdecimal():
                 self._seen.add(name)
-                self._watch(int(name.split("-", 1)[0]))
+                self._watch(int(pid))
 
     def _watch(self, pid: int) -> None:
         start = process_start(pid)

@@ -58,6 +58,8 @@ static const struct {
     {"fork-loop", fork_loop_scene},
     {"met-late", met_late_scene},
     {"fork-turning", fork_turning_scene},
+    {"become", become_scene},
+    {"to-and-fro", to_and_fro_scene},
 };
 
 int main(int argc, char **argv) {

@@ -49,5 +49,6 @@ scene locks_scene, whole_file_scene, loop_scene, threads_scene, signals_scene, e
 scene writes_scene, reuse_scene, closes_scene, plain_scene, exit_scene, limited_scene, descriptors_scene;
 scene fork_scene, fork_threads_scene, bare_fork_scene, vfork_scene, exec_scene, failed_exec_scene, spawn_scene;
 scene environment_scene, handler_fork_scene, many_scene, fork_loop_scene, met_late_scene, fork_turning_scene;
+scene become_scene, to_and_fro_scene;
 
 #endif

@@ -210,3 +210,30 @@ int fork_turning_scene(int argc, char **argv) {
   lock_often(fd, 1);
   return 0;
 }
+
+/* become WAY USER DATABASE COUNT: open the database, become another user, and lock it. */
+int become_scene(int argc, char **argv) {
+  REQUIRE(argc == 4);
+  uid_t user = (uid_t)atol(argv[1]);
+  int fd = opened(argv[2]), result = -1;
+  if (strcmp(argv[0], "setuid") == 0) result = setuid(user);
+  if (strcmp(argv[0], "seteuid") == 0) result = seteuid(user);
+  if (strcmp(argv[0], "setreuid") == 0) result = setreuid(user, user);
+  if (strcmp(argv[0], "setresuid") == 0) result = setresuid(user, user, user);
+  REQUIRE(result == 0);
+  REQUIRE(geteuid() == user);
+  lock_often(fd, atol(argv[3]));
+  return 0;
+}
+
+/* to-and-fro USER DATABASE COUNT: be another user for one lock, and root again, that often. */
+int to_and_fro_scene(int argc, char **argv) {
+  REQUIRE(argc == 3);
+  int fd = opened(argv[1]);
+  for (long count = atol(argv[2]); count > 0; count--) {
+    REQUIRE(seteuid((uid_t)atol(argv[0])) == 0);
+    lock_often(fd, 1);
+    REQUIRE(seteuid(0) == 0);
+  }
+  return 0;
+}

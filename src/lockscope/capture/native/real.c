@@ -116,6 +116,29 @@ static void *early_dlopen(const char *path, int mode) {
   return ls_real.dlopen(path, mode);
 }
 
+/* The system calls change one thread only, the C library's functions all: pthreads(7), "NPTL". */
+static int early_setuid(uid_t user) {
+  ls_real_find();
+  return ls_real.setuid(user);
+}
+
+static int early_seteuid(uid_t user) {
+  ls_real_find();
+  return ls_real.seteuid(user);
+}
+
+static int early_setreuid(uid_t real, uid_t effective) {
+  ls_real_find();
+  return ls_real.setreuid(real, effective);
+}
+
+static int early_setresuid(uid_t real, uid_t effective, uid_t saved) {
+  ls_real_find();
+  return ls_real.setresuid(real, effective, saved);
+}
+
+static int early_chroot(const char *path) { return (int)syscall(SYS_chroot, path); }
+
 struct ls_real ls_real = {
     .fcntl = early_fcntl,
     .fcntl64 = early_fcntl,
@@ -147,6 +170,11 @@ struct ls_real ls_real = {
     .posix_spawnp = early_spawnp,
     .fork = early_fork,
     .dlopen = early_dlopen,
+    .setuid = early_setuid,
+    .seteuid = early_seteuid,
+    .setreuid = early_setreuid,
+    .setresuid = early_setresuid,
+    .chroot = early_chroot,
     ._Fork = early_bare_fork,
     ._exit = early_exit,
 };

@@ -61,6 +61,11 @@ typedef char *const *ls_strings;
     (pid_t *, const char *, const posix_spawn_file_actions_t *, const posix_spawnattr_t *, ls_strings, ls_strings))    \
   X(pid_t, fork, (void))                                                                                               \
   X(void *, dlopen, (const char *, int))                                                                               \
+  X(int, setuid, (uid_t))                                                                                              \
+  X(int, seteuid, (uid_t))                                                                                             \
+  X(int, setreuid, (uid_t, uid_t))                                                                                     \
+  X(int, setresuid, (uid_t, uid_t, uid_t))                                                                             \
+  X(int, chroot, (const char *))                                                                                       \
   X(pid_t, _Fork, (void))                                                                                              \
   X(void, _exit, (int))
 

@@ -26,6 +26,9 @@ enum { STRAGGLERS = 8 };
 enum { LEAST_RING = 4 };
 /* Names that one chunk is asked to carry over; half of it stays for what is new. */
 enum { MOST_CARRIED = CHUNK_RECORDS / 2 };
+/* Mapped ahead where the process gives up its rights: 65,536 records, fewer chunks than are looked at for retirement,
+ * and the paths and statements of a program that has a few hundred of them. */
+enum { AHEAD = 4, AHEAD_TEXT = 131072 };
 #define RETRY_NS UINT64_C(1000000000) /* after a failure, before space is asked for again */
 
 struct ls_home *ls_home = &(struct ls_home){0, false};
@@ -38,6 +41,11 @@ static size_t newest;                               /* chunk that was added */
 static size_t ring;                                 /* chunks that turn; 0: the segment grows */
 static size_t solid;                                /* all chunks up to this one have their space on disk */
 static struct lockscope_record *upcoming;           /* in a ring: the mapping of the chunk after the newest */
+static struct {
+  char *mapped; /* NULL: none */
+  uint64_t first;
+} text_ahead;
+static unsigned provided; /* generation that has been provided for */
 static uint64_t blind_until_ns;
 static char segment_path[PATH_MAX], text_path[PATH_MAX];
 static __thread uint32_t thread_id;
@@ -244,11 +252,19 @@ static size_t escape(const char *bytes, size_t n, char *line, size_t room, size_
   return i;
 }
 
+static bool write_text(const char *bytes, size_t n, uint64_t offset) {
+  if (text_ahead.mapped == NULL || offset < text_ahead.first || offset + n > text_ahead.first + AHEAD_TEXT) {
+    return ls_storage_write(text_path, bytes, n, (off_t)offset);
+  }
+  memcpy(text_ahead.mapped + (offset - text_ahead.first), bytes, n);
+  return true;
+}
+
 static bool write_line(const char *bytes, size_t n, uint64_t offset) {
   char line[4096];
   for (bool written = false; !written;) {
     size_t used, taken = escape(bytes, n, line, sizeof line, &used);
-    if (!ls_storage_write(text_path, line, used, (off_t)offset)) return false;
+    if (!write_text(line, used, offset)) return false;
     written = line[used - 1] == '\n';
     bytes += taken;
     n -= taken;
@@ -323,6 +339,30 @@ bool ls_segment_open(const char *folder) {
   return true;
 }
 
+static void provide_text(void) {
+  /* From a page border on: what is reserved is written with zeros. */
+  uint64_t page = (uint64_t)sysconf(_SC_PAGESIZE), used = __atomic_load_n(&header->text_used, __ATOMIC_RELAXED);
+  uint64_t first = (used + page - 1) / page * page;
+  char *mapped = ls_storage_map(text_path, (off_t)first, AHEAD_TEXT);
+  if (mapped == NULL) return;
+  while (used < first &&
+         !__atomic_compare_exchange_n(&header->text_used, &used, first, false, __ATOMIC_RELAXED, __ATOMIC_RELAXED)) {
+  }
+  text_ahead.first = first;
+  __atomic_store_n(&text_ahead.mapped, mapped, __ATOMIC_RELEASE);
+}
+
+void ls_segment_provide(void) {
+  struct ls_slow slow;
+  if (!ls_at_home() || provided == ls_generation || !ls_slow_enter(&slow)) return;
+  provided = ls_generation;
+  for (int chunk = 0; chunk < AHEAD && ring == 0; chunk++) {
+    if (!ls_room_for(chunk_bytes, first_bytes + newest * chunk_bytes) || grow(newest + 1) == NULL) break;
+  }
+  provide_text();
+  ls_slow_leave(&slow);
+}
+
 void ls_segment_forget(void) {
   ls_home->pid = 0;
   ls_home->watching = false;
@@ -335,6 +375,8 @@ void ls_segment_forget(void) {
   }
   if (upcoming != NULL) ls_storage_unmap(upcoming, chunk_offset(1), chunk_bytes);
   upcoming = NULL;
+  if (text_ahead.mapped != NULL && storing == 0) ls_storage_unmap(text_ahead.mapped, 0, AHEAD_TEXT);
+  text_ahead.mapped = NULL;
   newest = ring = solid = 0;
   if (header != NULL && storing == 0) ls_storage_unmap(header, 0, first_bytes);
   header = NULL;

@@ -19,6 +19,9 @@ extern struct ls_home *ls_home;
 /* Open a fresh segment for this process in the trace's folder; false where that cannot be done. */
 bool ls_segment_open(const char *folder);
 
+/* Map room ahead for records and texts, once for each segment: the process is about to lose its way to the folder. */
+void ls_segment_provide(void);
+
 /* In a forked child: let go of the parent's segment. */
 void ls_segment_forget(void);
 
