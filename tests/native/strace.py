@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 from recorded import Recorded
 
+from lockscope.trace.kinds import BY_DESCRIPTION
 from lockscope.trace.records import Kind, Mode
 
 __all__ = ["Request", "Requests", "command", "recorded_requests", "requests", "seen_requests"]
@@ -50,7 +51,11 @@ def requests(segment: Recorded) -> list[Request]:
     """The lock calls of a segment, as they were asked for."""
     return [
         Request(
-            Kind(r["kind"]), Mode(r["mode"]), int(r["start"]), int(r["length"]), int(r["error"])
+            Kind(r["kind"]),
+            Mode(int(r["mode"]) & ~BY_DESCRIPTION),
+            int(r["start"]),
+            int(r["length"]),
+            int(r["error"]),
         )
         for r in segment.of(*LOCKS)
     ]

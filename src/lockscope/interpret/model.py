@@ -1,6 +1,6 @@
 """Lock events: what records mean, in one shape for every engine."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import IntEnum
 from typing import Any, Final
 
@@ -10,10 +10,14 @@ from numpy.typing import NDArray
 from lockscope.trace.model import Context, Gap, Process
 
 __all__ = [
+    "ANOTHER",
     "BLOCKING",
+    "BY_DESCRIPTION",
+    "CLOSURE",
     "EVENT",
     "PAUSE",
     "PROBE",
+    "REMOVAL",
     "STATEMENT",
     "WORK",
     "Cause",
@@ -64,14 +68,48 @@ EVENT: Final = np.dtype(
     ]
 )
 """One request for one resource and its verdict; `mode` as `locks.LockMode`. `began_ns` and
-`ended_ns` are those of the call: the kernel decided somewhere between. `flags` are `BLOCKING` and
-`PROBE`."""
+`ended_ns` are those of the call: the kernel decided somewhere between. `flags` are `BLOCKING`,
+`PROBE`, `BY_DESCRIPTION` and `ANOTHER`."""
 
 BLOCKING: Final = 1
 """The request waited in the kernel (F_SETLKW)."""
 PROBE: Final = 2
 """The engine asks this now and then without needing it: a denial with no sleep after it is no
 refusal."""
+
+BY_DESCRIPTION: Final = 4
+"""The lock is the open file description's, not the process's (F_OFD_SETLK)."""
+ANOTHER: Final = 8
+"""The release is a close of a descriptor that no lock was ever taken through."""
+
+CLOSURE: Final = np.dtype(
+    [
+        ("began_ns", "<u8"),
+        ("process", "<u4"),
+        ("thread", "<u4"),
+        ("database", "<u4"),
+        ("context", "<u4"),
+        ("origin", "<u4"),
+        ("another", "u1"),
+    ]
+)
+"""One close of a descriptor of a database's files; `origin` is the text of the place in the
+program's code, `another` whether no lock was ever taken through the descriptor."""
+
+REMOVAL: Final = np.dtype(
+    [
+        ("at_ns", "<u8"),
+        ("process", "<u4"),
+        ("thread", "<u4"),
+        ("database", "<u4"),
+        ("file", "<u4"),
+        ("context", "<u4"),
+        ("other", "<u4"),
+        ("how", "u1"),
+    ]
+)
+"""One file of a database that lost its name; `how` as `trace.kinds.Removal`, `other` is the text of
+its new path or of the path of what took its place."""
 
 PAUSE: Final = np.dtype(
     [
@@ -175,6 +213,9 @@ class Interpretation:
         inferred: Whether the events were made from statements, for want of recorded locks.
         gaps: As in the trace, and what the interpretation adds.
         sampling: How locks were sampled, None where they were not.
+        closures: `CLOSURE` rows by time.
+        removals: `REMOVAL` rows by time.
+        files: Paths of the trace's files; a `file` column is a place in this tuple.
     """
 
     processes: tuple[Process, ...]
@@ -192,3 +233,6 @@ class Interpretation:
     inferred: bool
     gaps: tuple[Gap, ...]
     sampling: Sampling | None = None
+    closures: Events = field(default_factory=lambda: np.zeros(0, CLOSURE))
+    removals: Events = field(default_factory=lambda: np.zeros(0, REMOVAL))
+    files: tuple[str, ...] = ()

@@ -6,9 +6,12 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from lockscope.interpret.descriptors import closures_of, removals_of, without_foreign_closes
 from lockscope.interpret.files import DatabaseFiles, database_files
 from lockscope.interpret.model import (
+    ANOTHER,
     BLOCKING,
+    BY_DESCRIPTION,
     EVENT,
     PAUSE,
     PROBE,
@@ -23,6 +26,7 @@ from lockscope.interpret.model import (
 from lockscope.interpret.samples import compare_samples, nothing_seen
 from lockscope.interpret.statements import infer_events
 from lockscope.locks.sqlite import SHM_SLOTS, SLOT_RANGES, Slot
+from lockscope.trace import kinds
 from lockscope.trace.kinds import EndMode, Kind, Mode
 from lockscope.trace.model import Process, Records, Trace
 
@@ -74,6 +78,9 @@ def interpret(trace: Trace) -> Interpretation:
         inferred=inferred,
         gaps=trace.gaps + seen.gaps,
         sampling=seen.sampling,
+        closures=closures_of(trace, files),
+        removals=removals_of(trace, files),
+        files=tuple(file.path for file in trace.files),
     )
 
 
@@ -138,7 +145,7 @@ def _events(trace: Trace, files: DatabaseFiles) -> Events:
     parts.append(_ends(parts, trace))
     events = np.concatenate(parts)
     parts.clear()
-    return events.take(np.argsort(events["began_ns"], kind="stable"))
+    return without_foreign_closes(events.take(np.argsort(events["began_ns"], kind="stable")))
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,9 +193,11 @@ def _events_at(
     events["resource"] = files.database[records["file"][places]] * _SLOTS + slots
     kind = records["kind"][places]
     closed = kind == Kind.CLOSE
-    events["mode"][closed] = Mode.UNLOCK
-    events["cause"][closed] = Cause.CLOSE
     events["flags"] = np.where(kind == Kind.LOCK_WAIT, BLOCKING, 0)
+    events["flags"][~closed & ((events["mode"] & kinds.BY_DESCRIPTION) != 0)] |= BY_DESCRIPTION
+    events["flags"][closed & ((events["mode"] & kinds.ANOTHER) != 0)] |= ANOTHER
+    events["mode"] = np.where(closed, Mode.UNLOCK, events["mode"] & ~np.uint8(kinds.BY_DESCRIPTION))
+    events["cause"][closed] = Cause.CLOSE
     events["flags"][_is_probe(slots, events["mode"])] |= PROBE
     denied = np.where(records["error"][places] == 0, Verdict.GRANTED, Verdict.DENIED)
     events["verdict"] = np.where(events["mode"] == Mode.UNLOCK, Verdict.RELEASED, denied)

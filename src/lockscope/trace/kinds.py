@@ -8,6 +8,8 @@ from enum import IntEnum
 from typing import Final
 
 __all__ = [
+    "ANOTHER",
+    "BY_DESCRIPTION",
     "ERROR_WITHOUT_CODE",
     "HEADER_BYTES",
     "MAGIC",
@@ -21,6 +23,7 @@ __all__ = [
     "Mode",
     "Outcome",
     "Recorder",
+    "Removal",
 ]
 
 MAGIC: Final = b"LKSCOPE\n"
@@ -30,6 +33,10 @@ RECORD_BYTES: Final = 48
 TEXT_HEAD: Final = b"lockscope text 1\n"
 SEQUENCE_MODULUS: Final = 0xFFFFFFFF
 """A record's sequence is its index modulo this, plus one: 0 always means "not written"."""
+BY_DESCRIPTION: Final = 4
+"""Added to the `mode` of a lock call on an open file description (F_OFD_SETLK)."""
+ANOTHER: Final = 1
+"""The `mode` of a CLOSE of a descriptor that no lock was ever taken through."""
 ERROR_WITHOUT_CODE: Final = 0xFFFF
 """The `error` of a STATEMENT whose exception carries no SQLite result code."""
 
@@ -67,6 +74,7 @@ class Kind(IntEnum):
     SEEN = 19
     SAMPLES = 20
     HOLDER = 21
+    REMOVE = 22
 
 
 class Mode(IntEnum):
@@ -75,6 +83,14 @@ class Mode(IntEnum):
     UNLOCK = 0
     SHARED = 1
     EXCLUSIVE = 2
+
+
+class Removal(IntEnum):
+    """The `mode` of a REMOVE: how a file lost its name."""
+
+    UNLINKED = 1
+    RENAMED = 2
+    REPLACED = 3
 
 
 class Method(IntEnum):

@@ -35,6 +35,17 @@ _FILE_IS_ELSE: Final = (
 _CONTEXT_IS_ELSE: Final = (Kind.PROCESS, Kind.OUTCOME, Kind.SEEN, Kind.HOLDER)
 """Kinds whose `file` or `context` is no number of a file or a context."""
 
+_TEXT_LENGTHS: Final = (
+    Kind.EXEC,
+    Kind.CLOSE,
+    Kind.STATEMENT,
+    Kind.ATTEMPT,
+    Kind.OUTCOME,
+    Kind.NOTE,
+    Kind.HOLDER,
+    Kind.REMOVE,
+)
+"""The kinds whose `length` is a text; those of FILE and CONTEXT go into tables of their own."""
 _TORN_TAIL: Final = 64
 """Unfinished slots up to this many are threads that were caught in the middle of a record by a
 kill: what they were about to tell had not happened yet. More of them is a hole."""
@@ -266,7 +277,7 @@ class _Tables:
         part["process"] = place
 
     def _renumber_texts(self, segment: Segment, part: Records, kinds: NDArray[np.uint8]) -> None:
-        lengths = (Kind.STATEMENT, Kind.ATTEMPT, Kind.OUTCOME, Kind.NOTE, Kind.EXEC, Kind.HOLDER)
+        lengths = _TEXT_LENGTHS
         fields = ((lengths, "length"), ((Kind.OUTCOME,), "context"), ((Kind.HOLDER,), "file"))
         for kind_set, field in fields:
             # `where` first: selecting rows of a structured array copies them.

@@ -3,6 +3,7 @@
 #include "real.h"
 
 #include "files.h"
+#include "origin.h"
 #include "traffic.h"
 
 #include <errno.h>
@@ -11,15 +12,20 @@
  * thousand million, and each look is a system call. */
 enum { LOOKED_AT = 1024 };
 
-static void record_close(struct ls_file *file, int fd, uint64_t began_ns, int result) {
+/* `returns_to` tells whose code it was: SQLite's own, or somebody's that takes its locks away. */
+static void record_close(struct ls_file *file, int fd, uint64_t began_ns, int result, const void *returns_to) {
+  int error = result >= 0 ? 0 : errno;
+  file->exclusive = false;
   if (ls_has_writes(file)) ls_emit_writes(file);
   struct lockscope_record record = {
       .kind = LOCKSCOPE_CLOSE,
       .began_ns = began_ns,
       .duration_ns = ls_now() - began_ns,
       .start = (uint64_t)fd,
+      .length = ls_origin(returns_to),
       .file = file->number,
-      .error = result >= 0 ? 0 : (uint16_t)errno,
+      .mode = ls_forget_locking(fd) ? 0 : LOCKSCOPE_ANOTHER,
+      .error = (uint16_t)error,
   };
   ls_record(&record);
 }
@@ -29,7 +35,7 @@ LS_EXPORT int close(int fd) {
   if (file == NULL) return ls_real.close(fd);
   uint64_t began_ns = ls_now();
   int result = ls_real.close(fd);
-  record_close(file, fd, began_ns, result);
+  record_close(file, fd, began_ns, result, __builtin_return_address(0));
   return result;
 }
 
@@ -43,7 +49,7 @@ LS_EXPORT int fclose(FILE *stream) {
   if (file == NULL) return ls_real.fclose(stream);
   uint64_t began_ns = ls_now();
   int result = ls_real.fclose(stream);
-  record_close(file, fd, began_ns, result);
+  record_close(file, fd, began_ns, result, __builtin_return_address(0));
   return result;
 }
 
@@ -61,7 +67,7 @@ LS_EXPORT int dup2(int old, int new) {
   if (file == NULL) return ls_real.dup2(old, new);
   uint64_t began_ns = ls_now();
   int result = ls_real.dup2(old, new);
-  record_close(file, new, began_ns, result);
+  record_close(file, new, began_ns, result, __builtin_return_address(0));
   return result;
 }
 
@@ -70,26 +76,27 @@ LS_EXPORT int dup3(int old, int new, int flags) {
   if (file == NULL) return ls_real.dup3(old, new, flags);
   uint64_t began_ns = ls_now();
   int result = ls_real.dup3(old, new, flags);
-  record_close(file, new, began_ns, result);
+  record_close(file, new, began_ns, result, __builtin_return_address(0));
   return result;
 }
 
 /* Record the end of every known descriptor in [first, last], just before it. */
-static void leave_range(unsigned first, unsigned last) {
+static void leave_range(unsigned first, unsigned last, const void *returns_to) {
   for (unsigned fd = first; fd <= last && fd < LS_DESCRIPTORS; fd++) {
     if (fd >= LOOKED_AT && ls_class((int)fd) == LS_UNSEEN) continue;
     struct ls_file *file = ls_file_to_close((int)fd);
-    if (file != NULL) record_close(file, (int)fd, ls_now(), 0);
+    if (file != NULL) record_close(file, (int)fd, ls_now(), 0, returns_to);
   }
 }
 
 LS_EXPORT int close_range(unsigned first, unsigned last, int flags) {
   const int closing = 1 << 1; /* CLOSE_RANGE_UNSHARE; with CLOSE_RANGE_CLOEXEC nothing is closed: close_range(2) */
-  if (ls_home->watching && (flags & ~closing) == 0 && ls_at_home()) leave_range(first, last);
+  if (ls_home->watching && (flags & ~closing) == 0 && ls_at_home())
+    leave_range(first, last, __builtin_return_address(0));
   return ls_real.close_range(first, last, flags);
 }
 
 LS_EXPORT void closefrom(int first) {
-  if (ls_home->watching && ls_at_home()) leave_range(first < 0 ? 0 : (unsigned)first, ~0U);
+  if (ls_home->watching && ls_at_home()) leave_range(first < 0 ? 0 : (unsigned)first, ~0U, __builtin_return_address(0));
   ls_real.closefrom(first);
 }

@@ -18,6 +18,7 @@
 #define SHM_END INT64_C(129)
 
 uint16_t ls_classes[LS_DESCRIPTORS];
+uint64_t ls_locking[LS_DESCRIPTORS / 64];
 struct ls_file ls_files[LS_FILES];
 static size_t places;        /* of `ls_files` that have ever been used */
 static uint32_t last_number; /* given to a file */
@@ -114,6 +115,7 @@ static struct ls_file *add(const struct stat *status, size_t n, struct ls_file *
   int which = companion_of(n, &owner);
   file->locked = locked;
   file->pinned = false;
+  file->exclusive = false;
   file->device = status->st_dev;
   file->path = hash(path, n);
   file->path_text = text != 0 ? text : ls_text(path, n);
@@ -266,7 +268,50 @@ struct ls_file *ls_file_to_close(int fd) {
   return file->locked ? file : NULL;
 }
 
+const struct ls_file *ls_file_of_inode(const struct stat *status) {
+  size_t n = __atomic_load_n(&places, __ATOMIC_ACQUIRE);
+  for (size_t i = 0; i < n; i++) {
+    const struct ls_file *file = &ls_files[i];
+    if (__atomic_load_n(&file->inode, __ATOMIC_RELAXED) == status->st_ino && file->device == status->st_dev &&
+        in_use(file)) {
+      return file;
+    }
+  }
+  return NULL;
+}
+
+bool ls_removes_itself(const char *removed) {
+  size_t length = strlen(removed), n = __atomic_load_n(&places, __ATOMIC_ACQUIRE);
+  for (int which = 0; which < LS_COMPANIONS; which++) {
+    size_t ending = strlen(endings[which]);
+    if (length <= ending || memcmp(removed + length - ending, endings[which], ending) != 0) continue;
+    uint64_t owner = hash(removed, length - ending);
+    for (size_t i = 0; i < n; i++) {
+      if (ls_files[i].path == owner && ls_files[i].exclusive) return true;
+    }
+  }
+  return false;
+}
+
+uint32_t ls_file_met(const struct stat *status, const char *met, size_t n) {
+  const struct ls_file *known = ls_file_of_inode(status);
+  struct ls_slow slow;
+  if (known != NULL) return known->number;
+  if (!ls_slow_enter(&slow)) return 0;
+  known = file_named(hash(met, n));
+  bool same = known != NULL && known->inode == status->st_ino && known->device == status->st_dev;
+  struct ls_file file = {.device = status->st_dev, .inode = status->st_ino, .number = same ? known->number : 0};
+  if (!same) {
+    file.path_text = ls_text(met, n);
+    file.number = ++last_number;
+    record_file(&file);
+  }
+  ls_slow_leave(&slow);
+  return file.number;
+}
+
 void ls_files_forget(void) {
+  memset(ls_locking, 0, sizeof ls_locking);
   memset(ls_files, 0, places * sizeof ls_files[0]);
   if (highest >= 0) memset(ls_classes, 0, ((size_t)highest + 1) * sizeof ls_classes[0]);
   places = 0;

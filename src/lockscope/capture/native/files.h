@@ -9,6 +9,7 @@
 #include <fcntl.h>
 #include <stdbool.h>
 #include <stdint.h>
+#include <sys/stat.h>
 #include <sys/types.h>
 
 #include "segment.h"
@@ -22,6 +23,7 @@ struct ls_file {
   uint32_t number;                           /* given by its FILE record; 0: this place is free */
   int32_t descriptors;                       /* those that are known to be open */
   bool locked;                               /* the main file or its -shm: closing a descriptor drops locks */
+  bool exclusive;                            /* a main file: this process has all of its SHARED bytes for itself */
   bool pinned;                               /* has had a descriptor beyond the table, whose end is not seen */
   struct ls_file *main;                      /* of this database; itself if it is the main file or that is not known */
   struct ls_file *companions[LS_COMPANIONS]; /* of a main file */
@@ -53,6 +55,32 @@ struct ls_file *ls_file_to_write(int fd);
 /* The locked file that `fd` is a descriptor of, NULL for none; what was known of `fd` is dropped. Call it before the
  * descriptor is closed: afterwards another thread may already own the number. */
 struct ls_file *ls_file_to_close(int fd);
+
+/* The file that is open here under this inode, NULL for none. */
+const struct ls_file *ls_file_of_inode(const struct stat *status);
+
+/* Whether `path` is a journal of a database that this process has locked exclusively: SQLite ends a transaction so. */
+bool ls_removes_itself(const char *path);
+
+/* The number of a file that may never have been open here; it is told once more where it is not. */
+uint32_t ls_file_met(const struct stat *status, const char *path, size_t n);
+
+/* Descriptors that locks were taken through, one bit each: a close of any other descriptor of the file is somebody
+ * else's, and takes the locks away from under SQLite. */
+extern uint64_t ls_locking[LS_DESCRIPTORS / 64];
+
+static inline void ls_note_locking(int fd) {
+  if ((unsigned)fd >= LS_DESCRIPTORS) return;
+  uint64_t bit = UINT64_C(1) << (fd & 63), *word = &ls_locking[fd >> 6];
+  if ((__atomic_load_n(word, __ATOMIC_RELAXED) & bit) == 0) __atomic_fetch_or(word, bit, __ATOMIC_RELAXED);
+}
+
+/* Whether locks were taken through a descriptor that is closed. */
+static inline bool ls_forget_locking(int fd) {
+  if ((unsigned)fd >= LS_DESCRIPTORS) return true; /* not known: no loss is told where there may be none */
+  uint64_t bit = UINT64_C(1) << (fd & 63);
+  return (__atomic_fetch_and(&ls_locking[fd >> 6], ~bit, __ATOMIC_RELAXED) & bit) != 0;
+}
 
 /* In a forked child: its segment knows no file yet. */
 void ls_files_forget(void);

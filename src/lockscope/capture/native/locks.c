@@ -31,6 +31,10 @@ static uint8_t mode_of(short type) {
   return type == F_UNLCK ? LOCKSCOPE_UNLOCK : type == F_RDLCK ? LOCKSCOPE_SHARED : LOCKSCOPE_EXCLUSIVE;
 }
 
+static bool by_description(int command) {
+  return command == F_OFD_SETLK || command == F_OFD_SETLKW || command == F_OFD_GETLK;
+}
+
 /* As asked for: a call with F_GETLK overwrites the range. */
 static struct lockscope_record asked(uint8_t kind, const struct ls_file *file, const struct flock *range) {
   int64_t start = range->l_start, length = range->l_len;
@@ -44,10 +48,20 @@ static struct lockscope_record asked(uint8_t kind, const struct ls_file *file, c
   };
 }
 
+/* EXCLUSIVE in os_unix.c: the SHARED bytes, locked for writing. */
+static void note_exclusive(struct ls_file *file, const struct lockscope_record *record) {
+  const uint64_t shared_first = 0x40000002;
+  bool whole = record->start == 0 && record->length == 0;
+  if (record->start != shared_first && !whole) return;
+  bool exclusive = (record->mode & LOCKSCOPE_EXCLUSIVE) != 0;
+  if (file->exclusive != exclusive) file->exclusive = exclusive;
+}
+
 static int lock(fcntl_function *real, int fd, int command, uint8_t kind, struct flock *range) {
   struct ls_file *file = ls_alive() ? ls_file_to_lock(fd, range) : NULL;
   if (file == NULL) return real(fd, command, range);
   struct lockscope_record record = asked(kind, file, range);
+  if (by_description(command)) record.mode |= LOCKSCOPE_BY_DESCRIPTION;
   ls_locks_here = true;
   ls_lock_calls++;
   record.began_ns = ls_now();
@@ -57,8 +71,10 @@ static int lock(fcntl_function *real, int fd, int command, uint8_t kind, struct 
     record.error = (uint16_t)errno;
   } else if (kind == LOCKSCOPE_LOCK_TEST) {
     record.error = range->l_type == F_UNLCK ? 0 : EAGAIN;
-  } else if (ls_has_writes(file)) {
-    ls_emit_writes(file);
+  } else {
+    ls_note_locking(fd);
+    note_exclusive(file, &record);
+    if (ls_has_writes(file)) ls_emit_writes(file);
   }
   ls_record(&record);
   return result;

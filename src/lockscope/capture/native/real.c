@@ -68,6 +68,29 @@ static int early_close_range(unsigned first, unsigned last, int flags) {
 
 static void early_closefrom(int first) { (void)early_close_range((unsigned)(first < 0 ? 0 : first), ~0U, 0); }
 
+static int early_unlinkat(int folder, const char *path, int flags) {
+  return (int)syscall(SYS_unlinkat, folder, path, flags);
+}
+
+static int early_unlink(const char *path) { return early_unlinkat(AT_FDCWD, path, 0); }
+
+static int early_remove(const char *path) {
+  if (early_unlink(path) == 0) return 0;
+  return errno == EISDIR ? early_unlinkat(AT_FDCWD, path, AT_REMOVEDIR) : -1;
+}
+
+static int early_renameat2(int folder, const char *path, int new_folder, const char *new_path, unsigned flags) {
+  return (int)syscall(SYS_renameat2, folder, path, new_folder, new_path, flags);
+}
+
+static int early_renameat(int folder, const char *path, int new_folder, const char *new_path) {
+  return early_renameat2(folder, path, new_folder, new_path, 0);
+}
+
+static int early_rename(const char *path, const char *new_path) {
+  return early_renameat(AT_FDCWD, path, AT_FDCWD, new_path);
+}
+
 static int early_execve(const char *path, ls_strings arguments, ls_strings environment) {
   return (int)syscall(SYS_execve, path, arguments, environment);
 }
@@ -162,6 +185,12 @@ struct ls_real ls_real = {
     .close_range = early_close_range,
     .closefrom = early_closefrom,
     .fclose = early_fclose,
+    .unlink = early_unlink,
+    .unlinkat = early_unlinkat,
+    .remove = early_remove,
+    .rename = early_rename,
+    .renameat = early_renameat,
+    .renameat2 = early_renameat2,
     .execve = early_execve,
     .execvpe = early_execvpe,
     .fexecve = early_fexecve,

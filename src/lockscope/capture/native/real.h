@@ -51,6 +51,12 @@ typedef char *const *ls_strings;
   X(int, close_range, (unsigned, unsigned, int))                                                                       \
   X(void, closefrom, (int))                                                                                            \
   X(int, fclose, (FILE *))                                                                                             \
+  X(int, unlink, (const char *))                                                                                       \
+  X(int, unlinkat, (int, const char *, int))                                                                           \
+  X(int, remove, (const char *))                                                                                       \
+  X(int, rename, (const char *, const char *))                                                                         \
+  X(int, renameat, (int, const char *, int, const char *))                                                             \
+  X(int, renameat2, (int, const char *, int, const char *, unsigned))                                                  \
   X(int, execve, (const char *, ls_strings, ls_strings))                                                               \
   X(int, execvpe, (const char *, ls_strings, ls_strings))                                                              \
   X(int, fexecve, (int, ls_strings, ls_strings))                                                                       \

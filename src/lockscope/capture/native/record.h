@@ -53,9 +53,11 @@ enum lockscope_kind {
                                and file as of a lock, context = pid of the holder, 0 unknown */
   LOCKSCOPE_SAMPLES = 20,   /* samples in a row: start = how many, length = longest time from the beginning of one
                                to that of the next, file = longest that one took, both in ns */
-  LOCKSCOPE_HOLDER = 21     /* who a pid of SEEN is: start = pid, its number in its own PID namespace << 32,
+  LOCKSCOPE_HOLDER = 21,    /* who a pid of SEEN is: start = pid, its number in its own PID namespace << 32,
                                duration_ns = field 22 of its stat, texts: length = command line, file = working
                                folder, context = user id + 1, 0 unknown */
+  LOCKSCOPE_REMOVE = 22     /* a file of a database lost its name: mode = enum lockscope_removal, start = names it has
+                               left, length = text of its new path, or of the path of what took its place */
 };
 
 enum lockscope_mode { LOCKSCOPE_UNLOCK = 0, LOCKSCOPE_SHARED = 1, LOCKSCOPE_EXCLUSIVE = 2 };
