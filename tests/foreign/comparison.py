@@ -13,7 +13,7 @@ from foreign_programs import FOLDER, Program
 from recorded import segments
 from strace import Requests, recorded_requests, seen_requests
 
-__all__ = ["MODES", "Comparison", "compare", "report"]
+__all__ = ["MODES", "Comparison", "compare", "report", "words"]
 
 MODES: Final = ("delete", "wal")
 TRANSACTIONS: Final = 3
@@ -63,9 +63,17 @@ def compare(program: Program, mode: str, room: Path) -> Comparison:
 
 def report(trace: Path) -> dict[str, Any]:
     """What `lockscope report --json` says of it."""
-    done = subprocess.run(
-        [*LOCKSCOPE, "report", str(trace), "--json"], capture_output=True, text=True, check=False
-    )
-    assert done.returncode in {0, 1}, done.stderr
-    document: dict[str, Any] = json.loads(done.stdout)
+    document: dict[str, Any] = json.loads(_reported(trace, "--json"))
     return document
+
+
+def words(trace: Path) -> str:
+    """What `lockscope report` says of it, on one line."""
+    return " ".join(_reported(trace).split())
+
+
+def _reported(trace: Path, *options: str) -> str:
+    command = [*LOCKSCOPE, "report", str(trace), *options]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode in {0, 1}, done.stderr
+    return done.stdout

@@ -3,6 +3,7 @@
 Called with a database, a journal mode and a number of transactions.
 """
 
+import re
 import shutil
 import subprocess
 import sys
@@ -49,7 +50,8 @@ class Program:
         found = subprocess.run(self.probe, capture_output=True, text=True, check=False, timeout=60)
         if found.returncode != 0:
             raise MissingProgramError(f"{self.name} is not installed")
-        return found.stdout.splitlines()[0].strip()
+        number = re.search(r"\d+(\.\w+)+", found.stdout)
+        return number[0] if number else found.stdout.strip()
 
     def command(self, room: Path) -> list[str]:
         """The words that run it, compiled into `room` where it must be."""
@@ -74,12 +76,12 @@ def _python(name: str, source: str, package: str, *, statements: bool = True) ->
 NODE: Final = 'console.log(require("better-sqlite3/package.json").version)'
 RUBY: Final = 'require "sqlite3"; puts SQLite3::VERSION'
 PERL: Final = 'use DBD::SQLite; print "$DBD::SQLite::VERSION\\n"'
-PHP: Final = 'exit(class_exists("SQLite3") && print(PHP_VERSION) ? 0 : 1);'
+PHP: Final = 'if (!class_exists("SQLite3")) exit(1); echo PHP_VERSION;'
 PYTHON: Final = (sys.executable, "-c", "import sys; print(sys.version.split()[0])")
 
 PROGRAMS: Final = (
     Program("sqlite3 shell", "shell.sh", ("sh",), ("sqlite3", "-version")),
-    Program("C", "plain.c", ("cc", "-O2", "{}", "-lsqlite3"), ("cc", "--version")),
+    Program("C", "plain.c", ("cc", "-O2", "{}", "-lsqlite3"), ("cc", "-dumpfullversion")),
     Program(
         "Rust, two threads",
         "plain.rs",
