@@ -175,6 +175,29 @@ def test_the_line_is_the_programs_own_behind_an_installed_package(traced: Traced
     assert "site-packages/mapper" in alone.file
 
 
+@pytest.mark.parametrize(
+    ("name", "own"),
+    [("<mapper generated store>", False), ("<decorator-gen-7>", False), ("<string>", True)],
+)
+def test_code_that_a_library_generated_is_not_the_programs_own(
+    traced: Traced, name: str, *, own: bool
+) -> None:
+    program = traced.write(
+        textwrap.dedent(f"""\
+        import sqlite3
+        db = sqlite3.connect("app.db")
+        code = "def store(db):\\n    db.execute('CREATE TABLE t(a)')"
+        made = {{}}
+        exec(compile(code, "{name}", "exec"), made)
+        made["store"](db)  #store
+        """)
+    )
+    assert traced.run(program).returncode == 0
+    [stored] = [one for one in traced.statements() if one.sql == "CREATE TABLE t(a)"]
+    place = (name, 2) if own else (str(program), traced.lines(program)["store"])
+    assert (stored.file, stored.line) == place
+
+
 @pytest.mark.parametrize("flags", [(), ("-I", "-S", "-E"), ("-X", "importtime"), ("-O", "-B")])
 def test_the_first_connect_is_already_observed(traced: Traced, flags: tuple[str, ...]) -> None:
     program = traced.write(
