@@ -107,12 +107,15 @@ def read_trace(path: Path, progress: Progress | None = None) -> Trace:
     gaps += _removed(folder, manifest)
     gaps += [gap for segment in segments for gap in _gaps_of(segment, manifest)]
     tables = _Tables()
+    native = {(s.pid, s.started_ns) for s in segments if s.recorder == Recorder.NATIVE}
     records = _merge(segments, tables, progress)
+    processes = tables.finished_processes(records)
     gaps += tables.gaps
+    gaps += [gap for p in processes if (p.pid, p.began_ns) in native for gap in _alive(p, manifest)]
     return Trace(
         path=folder,
         manifest=manifest,
-        processes=tables.finished_processes(records),
+        processes=processes,
         files=tuple(tables.files),
         contexts=tuple(tables.contexts),
         texts=tuple(tables.texts),
@@ -178,6 +181,16 @@ def _gaps_of(segment: Segment, manifest: Manifest) -> Iterable[Gap]:
     if segment.unfinished > _TORN_TAIL:
         yield Gap(
             segment.pid, 0, f"{segment.name} has a hole of {segment.unfinished} unwritten records."
+        )
+
+
+def _alive(process: Process, manifest: Manifest) -> Iterable[Gap]:
+    if manifest.ended_ns and not process.ended_ns:
+        yield Gap(
+            process.pid,
+            manifest.ended_ns,
+            f"process {process.pid} was still running when the recording ended: what it has "
+            "recorded since is here, its end is not.",
         )
 
 
@@ -247,7 +260,8 @@ class _Tables:
     def _meet_process(self, segment: Segment, part: Records, kinds: NDArray[np.uint8]) -> None:
         key = (segment.pid, segment.process_start)
         place = self._process_places.get(key)
-        if place is None:
+        # The start is told in hundredths of a second: a pid may be used again within one.
+        if place is None or 0 < self.processes[place].ended_ns < segment.started_ns:
             place = self._process_places[key] = len(self.processes)
             self.processes.append(Process(segment.pid, began_ns=segment.started_ns))
         process = self.processes[place]
