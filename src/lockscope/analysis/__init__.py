@@ -4,13 +4,17 @@ clock.
 
 from dataclasses import replace
 
+import numpy as np
+
 from lockscope.analysis.blame import find_blocks
 from lockscope.analysis.findings import find_causes
 from lockscope.analysis.graph import find_deadlocks, wait_for_graph
 from lockscope.analysis.holds import find_holds
+from lockscope.analysis.inside import find_inside
+from lockscope.analysis.losses import loss_findings
 from lockscope.analysis.model import Analysis, Blame, Blocker, Deadlock, Finding, WaitEnd
 from lockscope.analysis.waits import find_waits
-from lockscope.interpret.model import Interpretation
+from lockscope.interpret.model import Events, Interpretation
 
 __all__ = ["Analysis", "Blame", "Blocker", "Deadlock", "Finding", "WaitEnd", "analyse"]
 
@@ -23,7 +27,23 @@ def analyse(source: Interpretation) -> Analysis:
     """
     holds = find_holds(source)
     waits, tries = find_waits(source)
+    inside, within = find_inside(source, holds, waits)
+    within["wait"] += len(waits)
+    waits, tries, within = _in_order(np.concatenate([waits, inside]), tries, within)
     blocks = find_blocks(holds, tries)
+    # A process that waits for itself is no edge: its threads' waits would all be cycles.
     edges = wait_for_graph(source, holds, waits, blocks)
+    blocks = np.concatenate([blocks, within])
+    blocks = blocks.take(np.lexsort((blocks["hold"], blocks["wait"])))
     analysis = Analysis(source, holds, waits, blocks, tuple(edges), find_deadlocks(edges, waits))
-    return replace(analysis, findings=find_causes(analysis))
+    return replace(analysis, findings=(*loss_findings(analysis), *find_causes(analysis)))
+
+
+def _in_order(waits: Events, tries: Events, blocks: Events) -> tuple[Events, Events, Events]:
+    """Waits by time, with the rows that number them."""
+    order = np.argsort(waits["began_ns"], kind="stable")
+    rank = np.empty(len(order), np.uint32)
+    rank[order] = np.arange(len(order), dtype=np.uint32)
+    for rows in (tries, blocks):
+        rows["wait"] = rank[rows["wait"]]
+    return waits.take(order), tries.take(np.argsort(tries["wait"], kind="stable")), blocks

@@ -103,8 +103,11 @@ def find_causes(analysis: Analysis) -> tuple[Finding, ...]:
 
 def _of_waits(analysis: Analysis) -> Iterator[tuple[_Cause, Evidence]]:
     index = HoldIndex(analysis.holds)
+    inside = analysis.waits["inside"].tolist()
     for wait, end in enumerate(analysis.waits["end"].tolist()):
         cause = None
+        if inside[wait]:
+            continue  # these causes are about other processes
         if end == WaitEnd.REFUSED:
             cause = _refused(analysis, index, wait)
         elif end == WaitEnd.TIMED_OUT:

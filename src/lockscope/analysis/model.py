@@ -71,9 +71,11 @@ WAIT: Final = np.dtype(
         ("mode", "u1"),
         ("end", "u1"),
         ("inferred", "u1"),
+        ("inside", "u1"),
     ]
 )
-"""One wait of one thread for a database; `resource` and `mode` are what it was denied last."""
+"""One wait of one thread for a database; `resource` and `mode` are what it was denied last.
+`inside`: another connection of the same process was in its way, and no lock call was denied."""
 
 BLOCK: Final = np.dtype(
     [("wait", "<u4"), ("hold", "<u4"), ("overlap_ns", "<u8"), ("share_ns", "<u8")]

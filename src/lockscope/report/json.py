@@ -127,6 +127,7 @@ def _wait(analysis: Analysis, place: int) -> Document:
         "attempts": int(row["attempts"]),
         "ended": WaitEnd(int(row["end"])).title,
         "inferred": bool(row["inferred"]),
+        "inside": bool(row["inside"]),
         "blockers": [blocker_document(blocker) for blocker in analysis.blockers(place)],
         "chain": [analysis.source.processes[step].pid for step in analysis.chain(place)],
     }

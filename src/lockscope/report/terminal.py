@@ -127,7 +127,7 @@ def _sampled_alone(sampling: Sampling) -> Iterable[str]:
 
 def _unexplained(analysis: Analysis) -> int:
     explained = np.isin(np.arange(len(analysis.waits)), analysis.blocks["wait"])
-    return int((~explained).sum())
+    return int((~explained & (analysis.waits["inside"] == 0)).sum())
 
 
 def _count(number: int, one: str, many: str | None = None) -> str:
@@ -221,7 +221,9 @@ def _wait_lines(trace: Trace, analysis: Analysis, group: list[int]) -> Iterable[
         when = "then" if refused else f"for {seconds(blocker.seconds)} of it"
         yield f"  {blocker.pid}{seen} held {held} {when}{known}"
         yield from _place(trace, "    ", blocker.statement, blocker.source)
-    if not blockers:
+    if row["inside"]:
+        yield "  in one process: another of its connections was in the way, and no lock call denied"
+    elif not blockers:
         yield "  [yellow]nobody in this trace held it[/]"
     steps = analysis.chain(group[0])
     if len(steps) > 2:

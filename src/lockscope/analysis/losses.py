@@ -1,0 +1,113 @@
+"""Lost locks: a process closed a descriptor of a database while it still held locks on it.
+
+SQLite gives its locks back before it closes the database, and closes a `-shm` with nothing but the
+lock that marks it as attached. What a close takes beyond that, it takes from under SQLite.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from lockscope.analysis.model import Analysis, Finding
+from lockscope.interpret.model import Cause
+from lockscope.locks.sqlite import Slot
+
+__all__ = ["Loss", "find_losses", "loss_findings"]
+
+
+@dataclass(frozen=True, slots=True)
+class Loss:
+    """One close that took locks away.
+
+    Attributes:
+        pid: The process that lost them.
+        at_ns: When.
+        database: Path of the database.
+        resources: What was lost.
+        origin: Where in the program's code the descriptor was closed, `module+0xoffset`.
+        statement: What had taken the first of the locks.
+        source: At which line.
+    """
+
+    pid: int
+    at_ns: int
+    database: str
+    resources: tuple[str, ...]
+    origin: str | None
+    statement: str | None
+    source: str | None
+
+
+def find_losses(analysis: Analysis) -> tuple[Loss, ...]:
+    """The losses of a trace, in order of time."""
+    source, holds = analysis.source, analysis.holds
+    lost: dict[tuple[int, int, int], list[int]] = {}
+    for hold in np.flatnonzero(holds["cause"] == Cause.CLOSE).tolist():
+        resource = source.resources[int(holds["resource"][hold])]
+        key = (int(holds["ended_ns"][hold]), int(holds["process"][hold]), resource.database)
+        lost.setdefault(key, []).append(hold)
+    return tuple(
+        _loss(analysis, key, lost[key], closure)
+        for closure in source.closures
+        if (key := (int(closure["began_ns"]), int(closure["process"]), int(closure["database"])))
+        in lost
+        and _is_loss(analysis, lost[key], closure)
+    )
+
+
+def _is_loss(analysis: Analysis, holds: list[int], closure: np.void) -> bool:
+    resources = analysis.holds["resource"][holds].tolist()
+    slots = {analysis.source.resources[resource].slot for resource in resources}
+    return bool(closure["another"]) or slots != {Slot.WAL_DMS}
+
+
+def _loss(
+    analysis: Analysis, key: tuple[int, int, int], holds: list[int], closure: np.void
+) -> Loss:
+    source = analysis.source
+    context = source.contexts[int(analysis.holds["context"][holds[0]])]
+    resources = analysis.holds["resource"][holds].tolist()
+    return Loss(
+        pid=source.processes[key[1]].pid,
+        at_ns=key[0],
+        database=source.databases[key[2]],
+        resources=tuple(source.resources[resource].title for resource in resources),
+        origin=source.texts[int(closure["origin"])] or None,
+        statement=context.statement or None,
+        source=context.source or None,
+    )
+
+
+def loss_findings(analysis: Analysis) -> tuple[Finding, ...]:
+    """The losses as one finding; none where there are none."""
+    losses = find_losses(analysis)
+    if not losses:
+        return ()
+    first = losses[0]
+    at = f", at {first.origin}" if first.origin else ""
+    times = "once" if len(losses) == 1 else f"{len(losses)} times"
+    evidence: list[dict[str, object]] = [
+        {
+            "pid": loss.pid,
+            "at_s": (loss.at_ns - analysis.source.began_ns) / 1e9,
+            "resources": list(loss.resources),
+            "closed_at": loss.origin,
+            "statement": loss.statement,
+            "source": loss.source,
+        }
+        for loss in losses[:3]
+    ]
+    return (
+        Finding(
+            cause="C31",
+            title="locks lost by closing a descriptor",
+            confidence="certain",
+            count=len(losses),
+            timeout_helps="no",
+            evidence=tuple(evidence),
+            remedy="Do not open a database's files beside SQLite in the same process: copy with "
+            "VACUUM INTO or the backup API, or read the file from another process.",
+            sentence=f"Process {first.pid} lost {', '.join(first.resources)} by closing another "
+            f"descriptor of the file{at}, {times}: others may have written meanwhile.",
+        ),
+    )
