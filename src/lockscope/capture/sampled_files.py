@@ -24,6 +24,9 @@ _STAT_EVERY_NS: Final = 10_000_000
 _LOOK_EVERY_NS: Final = 2_000_000
 """Between two looks at the segments, for each of them: 500 processes are looked at once a
 second."""
+_SETTLED_NS: Final = 200_000_000
+"""The same once a file is known: most programs use one database. All records are looked through
+for the few that name a file."""
 _NEXT: Final = struct.Struct("<Q")
 _NEXT_OFFSET: Final = 48
 _FILE: Final = struct.Struct("<QQQIIIIBBHI")
@@ -115,7 +118,8 @@ class TracedFiles:
         names = self._new_segments()
         if now >= self._due_ns:
             names = list(self._read)
-            self._due_ns = now + _LOOK_EVERY_NS * len(names)
+            settled_ns = _SETTLED_NS if self._known else 0
+            self._due_ns = now + max(_LOOK_EVERY_NS * len(names), settled_ns)
         files = []
         for name in names:
             with contextlib.suppress(OSError, ValueError):  # cut off, or taken away

@@ -27,12 +27,18 @@ class Coverage:
     def __init__(self, events: Events, teardown_ns: int) -> None:
         # Columns, not rows: a row of ten million events is copied field by field.
         kept = np.flatnonzero(events["verdict"] != Verdict.DENIED)
-        key = events["process"][kept].astype(np.uint64) << np.uint64(32) | events["resource"][kept]
-        groups, place = np.unique(key, return_inverse=True)
-        narrow = place.astype(np.uint16 if len(groups) <= 1 << 16 else np.uint32)
-        kept = kept[np.argsort(narrow, kind="stable")]
-        self._bounds = np.concatenate([[0], np.cumsum(np.bincount(place, minlength=len(groups)))])
-        self._groups = {int(group): at for at, group in enumerate(groups)}
+        # Counted, not sorted: there are few processes and resources, and many events.
+        wide = int(events["resource"].max(initial=0)) + 1
+        key = events["process"][kept].astype(np.int64) * wide + events["resource"][kept]
+        counts = np.bincount(key)
+        groups = np.flatnonzero(counts)
+        narrow = np.zeros(len(counts), np.uint16 if len(groups) <= 1 << 16 else np.uint32)
+        narrow[groups] = np.arange(len(groups))
+        kept = kept[np.argsort(narrow[key], kind="stable")]
+        self._bounds = np.concatenate([[0], np.cumsum(counts[groups])])
+        self._groups = {
+            int(group) // wide << 32 | int(group) % wide: at for at, group in enumerate(groups)
+        }
         self._began = events["began_ns"][kept].astype(np.int64)
         self._ended = events["ended_ns"][kept].astype(np.int64)
         self._held = events["mode"][kept] != Mode.UNLOCK
