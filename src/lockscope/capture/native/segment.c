@@ -166,7 +166,7 @@ static struct lockscope_record *turn(size_t chunk) {
   }
   retire_before(chunk);
   for (size_t i = 0; i < CHUNK_RECORDS; i++) __atomic_store_n(&records[i].sequence, 0, __ATOMIC_RELAXED);
-  __atomic_thread_fence(__ATOMIC_RELEASE);
+  __sync_synchronize();
   carry_over(after, records, chunk);
   return publish(chunk, records);
 }
