@@ -149,6 +149,18 @@ static inline bool is_worth_it(const struct call *call, int result) {
   return result != OK || ls_lock_calls != call->locks || ls_now() - call->began_ns >= STEP_NS;
 }
 
+/* The statement whose last step by this thread gave a row. What follows takes no lock and waits for nobody, as a rule:
+ * two readings of the clock and a look-up for each would make a tight loop over rows half as slow again. */
+static __thread struct {
+  const sqlite3_stmt *statement;
+  uint32_t context;
+  unsigned generation;
+} rows;
+
+static inline void forget_rows_of(const sqlite3_stmt *statement) {
+  if (rows.statement == statement) rows.statement = NULL;
+}
+
 LS_EXPORT int sqlite3_step(sqlite3_stmt *statement) {
   const struct ls_sqlite *real = ls_sqlite_of(__builtin_return_address(0));
   if (real == NULL) return ERROR;
@@ -156,10 +168,18 @@ LS_EXPORT int sqlite3_step(sqlite3_stmt *statement) {
     await_sleeps();
     return real->sqlite3_step(statement);
   }
-  struct call call = begin(context_of(real, statement), true);
+  bool goes_on = rows.statement == statement && rows.generation == ls_generation;
+  struct call call = begin(goes_on ? rows.context : context_of(real, statement), !goes_on);
   int result = real->sqlite3_step(statement);
+  rows.statement = result == ROW ? statement : NULL;
+  rows.context = call.context;
+  rows.generation = call.generation;
   if (!end(&call)) return result;
   int failure = result == ROW || result == DONE ? OK : result;
+  if (goes_on) {
+    if (failure == OK && ls_lock_calls == call.locks) return result;
+    call.began_ns = ls_now();
+  }
   if (is_worth_it(&call, failure)) {
     bool known = real->sqlite3_db_handle != NULL && failure != MISUSE;
     tell(real, known ? real->sqlite3_db_handle(statement) : NULL, &call, failure, LOCKSCOPE_EXECUTE);
@@ -238,9 +258,18 @@ LS_EXPORT int sqlite3_exec(sqlite3 *database, const char *sql, ls_exec_callback 
   return result;
 }
 
+/* The next step runs the statement anew. */
+LS_EXPORT int sqlite3_reset(sqlite3_stmt *statement) {
+  const struct ls_sqlite *real = ls_sqlite_of(__builtin_return_address(0));
+  if (real == NULL || real->sqlite3_reset == NULL) return ERROR;
+  forget_rows_of(statement);
+  return real->sqlite3_reset(statement);
+}
+
 LS_EXPORT int sqlite3_finalize(sqlite3_stmt *statement) {
   const struct ls_sqlite *real = ls_sqlite_of(__builtin_return_address(0));
   if (real == NULL) return ERROR;
+  forget_rows_of(statement);
   drop(statement);
   return real->sqlite3_finalize(statement);
 }

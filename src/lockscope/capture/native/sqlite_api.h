@@ -19,6 +19,7 @@ typedef int ls_exec_callback(void *, int, char **, char **);
   X(int, sqlite3_prepare16_v2, (sqlite3 *, const void *, int, sqlite3_stmt **, const void **))                         \
   X(int, sqlite3_prepare16_v3, (sqlite3 *, const void *, int, unsigned, sqlite3_stmt **, const void **))               \
   X(int, sqlite3_exec, (sqlite3 *, const char *, ls_exec_callback *, void *, char **))                                 \
+  X(int, sqlite3_reset, (sqlite3_stmt *))                                                                              \
   X(int, sqlite3_finalize, (sqlite3_stmt *))                                                                           \
   X(int, sqlite3_close, (sqlite3 *))                                                                                   \
   X(int, sqlite3_close_v2, (sqlite3 *))
