@@ -13,7 +13,7 @@ from types import MappingProxyType
 
 import pytest
 
-from lockscope.trace.records import Kind, Method
+from lockscope.trace.kinds import Kind, Method
 from lockscope.trace.segment import Segment, read_segment
 
 SOURCES = Path(__file__).parents[2] / "src" / "lockscope" / "capture" / "native"

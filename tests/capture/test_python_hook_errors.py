@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from python_hook import Statement, Traced, pythons
 
-from lockscope.trace.records import ERROR_WITHOUT_CODE, Method
+from lockscope.trace.kinds import ERROR_WITHOUT_CODE, Method
 
 
 @pytest.fixture(params=pythons())

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from python_hook import Traced, contexts, notes, pythons
 
-from lockscope.trace.records import Kind, Method
+from lockscope.trace.kinds import Kind, Method
 
 
 @pytest.fixture(params=pythons())

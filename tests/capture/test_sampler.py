@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from holders import RESERVED, held_by, holder_program, needs_compiler, write_transaction
-from lockscope.capture.library import missing_sentence
+from lockscope.capture.preload import missing_sentence
 
 pytestmark = pytest.mark.skipif(bool(missing_sentence()), reason=missing_sentence())
 

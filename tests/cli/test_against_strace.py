@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from lockscope.capture.library import missing_sentence
+from lockscope.capture.preload import missing_sentence
 from lockscope.locks.sqlite import DATABASE_SLOTS, SHM_SLOTS, Slot, slots_in
 
 pytestmark = [

@@ -12,7 +12,7 @@ from pathlib import Path
 import jsonschema
 
 import lockscope.report
-from lockscope.capture.library import missing_sentence
+from lockscope.capture.preload import missing_sentence
 
 
 def check(*words: str, cwd: Path) -> subprocess.CompletedProcess[str]:

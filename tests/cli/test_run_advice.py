@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from lockscope.capture.library import missing_sentence
+from lockscope.capture.preload import missing_sentence
 
 UPGRADE = """\
 from lockscope.lab import Turn

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from lockscope.capture.library import missing_sentence
+from lockscope.capture.preload import missing_sentence
 
 LOCKSCOPE = (sys.executable, "-m", "lockscope")
 

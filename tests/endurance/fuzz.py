@@ -29,7 +29,7 @@ from typing import Any, Final
 from kills import compile_program
 
 from lockscope.analysis import analyse
-from lockscope.capture.library import LIBRARY, missing_sentence
+from lockscope.capture.preload import LIBRARY, missing_sentence
 from lockscope.errors import TraceError
 from lockscope.interpret import interpret
 from lockscope.report import json as json_report

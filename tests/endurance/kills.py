@@ -23,7 +23,7 @@ from typing import Final
 import numpy as np
 
 from lockscope.analysis import analyse
-from lockscope.capture.library import LIBRARY, missing_sentence
+from lockscope.capture.preload import LIBRARY, missing_sentence
 from lockscope.interpret import interpret
 from lockscope.trace.kinds import Kind
 from lockscope.trace.manifest import Manifest

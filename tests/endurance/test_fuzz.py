@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from lockscope.capture.library import missing_sentence
+from lockscope.capture.preload import missing_sentence
 
 
 @pytest.mark.skipif(bool(missing_sentence()), reason=missing_sentence())

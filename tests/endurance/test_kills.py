@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from kills import compile_program, kill_often
 
-from lockscope.capture.library import missing_sentence
+from lockscope.capture.preload import missing_sentence
 
 
 @pytest.mark.skipif(bool(missing_sentence()), reason=missing_sentence())

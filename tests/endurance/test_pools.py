@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from lockscope.capture.library import missing_sentence
+from lockscope.capture.preload import missing_sentence
 from lockscope.trace.kinds import Kind
 from lockscope.trace.reader import read_trace
 

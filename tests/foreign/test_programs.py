@@ -8,7 +8,7 @@ import pytest
 from comparison import MODES, compare, report, words
 from foreign_programs import PROGRAMS, MissingProgramError, Program
 
-from lockscope.capture.library import missing_sentence
+from lockscope.capture.preload import missing_sentence
 
 pytestmark = [
     pytest.mark.skipif(bool(missing_sentence()), reason=missing_sentence()),

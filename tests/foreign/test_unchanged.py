@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from foreign_programs import FOLDER
 
-from lockscope.capture.library import missing_sentence
+from lockscope.capture.preload import missing_sentence
 
 pytestmark = pytest.mark.skipif(bool(missing_sentence()), reason=missing_sentence())
 

@@ -97,7 +97,7 @@ def test_without_the_native_recorder_statements_tell_who_held_the_lock(
 ) -> None:
     # A module that Python loads at its start hides the library, as where it was never compiled.
     (tmp_path / "sitecustomize.py").write_text(
-        "from pathlib import Path\nimport lockscope.capture.library as library\n"
+        "from pathlib import Path\nimport lockscope.capture.preload as library\n"
         "library.LIBRARY = Path('/nonexistent')\n"
     )
     paths = [str(tmp_path), *filter(None, [os.environ.get("PYTHONPATH")])]

@@ -12,7 +12,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from lockscope.trace.records import HEADER, HEADER_BYTES, MAGIC, RECORD, TEXT_HEAD, Kind
+from lockscope.trace.kinds import HEADER_BYTES, MAGIC, TEXT_HEAD, Kind
+from lockscope.trace.records import HEADER, RECORD
 
 __all__ = ["Play", "Ran", "Recorded", "environment", "read", "run", "segments"]
 

@@ -11,8 +11,7 @@ from typing import NamedTuple
 
 from recorded import Recorded
 
-from lockscope.trace.kinds import BY_DESCRIPTION
-from lockscope.trace.records import Kind, Mode
+from lockscope.trace.kinds import BY_DESCRIPTION, Kind, Mode
 
 __all__ = ["Request", "Requests", "command", "recorded_requests", "requests", "seen_requests"]
 

@@ -9,7 +9,7 @@ import strace
 from recorded import Play, environment, segments
 from strace import recorded_requests, requests, seen_requests
 
-from lockscope.trace.records import Kind, Mode
+from lockscope.trace.kinds import Kind, Mode
 
 pytest_plugins = ["recorder_built"]
 

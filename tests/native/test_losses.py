@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from recorded import Ran, Recorded, run
 
-from lockscope.trace.records import Kind
+from lockscope.trace.kinds import Kind
 
 pytest_plugins = ["recorder_built"]
 

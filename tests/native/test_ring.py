@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from recorded import environment
 
-from lockscope.capture.library import missing_sentence
+from lockscope.capture.preload import missing_sentence
 from lockscope.trace.kinds import Kind, Recorder
 from lockscope.trace.manifest import Manifest
 from lockscope.trace.model import Trace

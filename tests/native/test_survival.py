@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 from recorded import Play, Recorded, environment, run, segments
 
-from lockscope.trace.records import HEADER, SEQUENCE_MODULUS, Kind
+from lockscope.trace.kinds import SEQUENCE_MODULUS, Kind
+from lockscope.trace.records import HEADER
 
 pytest_plugins = ["recorder_built"]
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Final, Self
 
 from lockscope import __version__
-from lockscope.capture.library import LIBRARY, missing_sentence
+from lockscope.capture.preload import LIBRARY, missing_sentence
 from lockscope.capture.pruning import Pruning
 from lockscope.capture.sampler import GENTLE_NS, Sampler
 from lockscope.capture.supervisor import Supervisor

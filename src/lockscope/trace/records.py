@@ -10,38 +10,7 @@ from typing import Final
 
 import numpy as np
 
-from lockscope.trace.kinds import (
-    ERROR_WITHOUT_CODE,
-    HEADER_BYTES,
-    MAGIC,
-    SEQUENCE_MODULUS,
-    TEXT_HEAD,
-    VERSION,
-    EndMode,
-    Kind,
-    Method,
-    Mode,
-    Outcome,
-    Recorder,
-)
-
-__all__ = [
-    "ERROR_WITHOUT_CODE",
-    "HEADER",
-    "HEADER_BYTES",
-    "MAGIC",
-    "MERGED",
-    "RECORD",
-    "SEQUENCE_MODULUS",
-    "TEXT_HEAD",
-    "VERSION",
-    "EndMode",
-    "Kind",
-    "Method",
-    "Mode",
-    "Outcome",
-    "Recorder",
-]
+__all__ = ["HEADER", "MERGED", "RECORD"]
 
 _FIELDS: Final = [
     ("began_ns", "<u8"),
