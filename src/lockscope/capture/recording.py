@@ -18,10 +18,21 @@ from lockscope.capture.supervisor import Supervisor
 from lockscope.errors import CaptureError
 from lockscope.trace.manifest import Manifest
 
-__all__ = ["ENVIRONMENT_LITERALS", "ENVIRONMENT_TRACE", "Recording", "fresh_folder"]
+__all__ = ["ENVIRONMENT_LITERALS", "ENVIRONMENT_TRACE", "Recording", "dated_folder", "fresh_folder"]
 
 ENVIRONMENT_TRACE: Final = "LOCKSCOPE_TRACE"
 ENVIRONMENT_LITERALS: Final = "LOCKSCOPE_LITERALS"
+
+
+def dated_folder(stem: str) -> Path:
+    """`STEM-DATE-TIME.trace` in the working folder, numbered where that is taken; not made."""
+    dated = f"{stem}-{dt.datetime.now().astimezone():%Y%m%d-%H%M%S}"
+    folder = Path(f"{dated}.trace")
+    number = 1
+    while folder.exists():
+        number += 1
+        folder = Path(f"{dated}-{number}.trace")
+    return folder
 
 
 def fresh_folder(path: Path) -> Path:

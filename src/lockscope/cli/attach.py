@@ -1,7 +1,6 @@
 """`lockscope trace --database`: what running programs do with a database, by sampling alone."""
 
 import argparse
-import datetime as dt
 import signal
 import sys
 import threading
@@ -10,7 +9,7 @@ from types import FrameType
 from typing import Final
 
 from lockscope.capture.proc_locks import LockList
-from lockscope.capture.recording import Recording
+from lockscope.capture.recording import Recording, dated_folder
 from lockscope.cli.durations import duration
 from lockscope.errors import EXIT_OK, CaptureError, UsageError
 
@@ -62,7 +61,7 @@ def attach(arguments: argparse.Namespace) -> int:
         _check(path)
     with LockList() as locks:
         locks.check()
-    folder = arguments.folder or _default_folder(arguments.databases[0])
+    folder = arguments.folder or dated_folder(arguments.databases[0].stem or "database")
     recording = Recording(
         folder,
         ("lockscope", *sys.argv[1:]),
@@ -106,17 +105,6 @@ def _sample(recording: Recording, seconds: float | None) -> None:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
-
-
-def _default_folder(database: Path) -> Path:
-    now = dt.datetime.now().astimezone()
-    stem = f"{database.stem or 'database'}-{now:%Y%m%d-%H%M%S}"
-    folder = Path(f"{stem}.trace")
-    number = 1
-    while folder.exists():
-        number += 1
-        folder = Path(f"{stem}-{number}.trace")
-    return folder
 
 
 def _rate(text: str) -> int:

@@ -1,7 +1,6 @@
 """`lockscope trace`: record any program, unmodified."""
 
 import argparse
-import datetime as dt
 import os
 import shutil
 import signal
@@ -11,7 +10,7 @@ from pathlib import Path
 from types import FrameType
 from typing import Any, Final, Self
 
-from lockscope.capture.recording import Recording
+from lockscope.capture.recording import Recording, dated_folder
 from lockscope.cli import attach
 from lockscope.cli.sizes import size
 from lockscope.errors import CaptureError, LockscopeError, UsageError
@@ -124,14 +123,7 @@ def _default_folder(command: list[str]) -> Path:
     # `python script.py` is better remembered by its script.
     words = [word for word in command if not word.startswith("-")]
     named = words[1] if len(words) > 1 and Path(words[0]).name.startswith("python") else command[0]
-    now = dt.datetime.now().astimezone()
-    stem = f"{Path(named).stem or 'command'}-{now:%Y%m%d-%H%M%S}"
-    folder = Path(f"{stem}.trace")
-    number = 1
-    while folder.exists():
-        number += 1
-        folder = Path(f"{stem}-{number}.trace")
-    return folder
+    return dated_folder(Path(named).stem or "command")
 
 
 class _Signals:
