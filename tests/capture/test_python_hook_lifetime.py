@@ -153,13 +153,13 @@ def test_the_end_with_open_cursors(traced: Traced, end: str) -> None:
                 db.commit()
         late = Late()
         sys.late = late
-        atexit.register(db.execute, "SELECT 'at exit'")
+        atexit.register(db.execute, "SELECT 'at exit' AS late")
         {end}
         """,
     )
     (segment,) = traced.segments()
     assert (segment.records["kind"] == Kind.EXIT).sum() == 1
-    at_exit = [one.sql for one in traced.statements()].count("SELECT ?")
+    at_exit = [one.sql for one in traced.statements()].count("SELECT ? AS late")
     assert at_exit == (0 if "_exit" in end else 1)
 
 
