@@ -27,7 +27,7 @@ def test_holders_are_read_and_nothing_else() -> None:
     first, second = os.makedev(0x08, 0x01), os.makedev(0xFD, 0x1A2)
     assert parse_locks(LIST) == {
         KernelLock(first, 7, 4242, Mode.EXCLUSIVE, 0x40000001, 1),
-        KernelLock(first, 7, 0, Mode.SHARED, 120, 0),
+        KernelLock(first, 7, 0, Mode.SHARED, 120, 0, described=True),
         KernelLock(second, 7, 4242, Mode.SHARED, 124, 5),
     }
 

@@ -9,7 +9,7 @@ from typing import Final
 from lockscope.capture.proc_locks import KernelLock
 from lockscope.trace.writer import process_start
 
-__all__ = ["Holder", "describe", "holder_of_description"]
+__all__ = ["Holder", "describe", "holder_of_description", "status_of"]
 
 _LONGEST: Final = 2048
 
@@ -38,7 +38,7 @@ class Holder:
 def describe(pid: int) -> Holder:
     """What may be read of a process; empty where it ended or is another user's."""
     folder = Path("/proc") / str(pid)
-    status = _status(folder)
+    status = status_of(pid)
     command = _read(folder / "cmdline").replace("\0", " ").strip() or status.get("Name", "")
     return Holder(
         pid,
@@ -50,8 +50,9 @@ def describe(pid: int) -> Holder:
     )
 
 
-def _status(folder: Path) -> dict[str, str]:
-    lines = _read(folder / "status").splitlines()
+def status_of(pid: int) -> dict[str, str]:
+    """The lines of `/proc/PID/status` (`proc_pid_status(5)`); empty where it may not be read."""
+    lines = _read(Path("/proc", str(pid), "status")).splitlines()
     return {key: value.strip() for key, _, value in (line.partition(":") for line in lines)}
 
 

@@ -6,7 +6,6 @@ lock of a process that is invisible in the PID namespace of `/proc` is left out 
 
 import fcntl
 import os
-import tempfile
 from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
@@ -39,6 +38,7 @@ class KernelLock:
         mode: Shared or exclusive.
         start: First byte.
         length: Bytes, 0 to the end of the file.
+        described: Whether it is the lock of an open file description (F_OFD_SETLK).
     """
 
     device: int
@@ -47,6 +47,7 @@ class KernelLock:
     mode: Mode
     start: int
     length: int
+    described: bool = False
 
 
 def parse_locks(text: bytes, wanted: Collection[Identity] | None = None) -> set[KernelLock]:
@@ -78,7 +79,8 @@ def _lock(fields: list[bytes]) -> KernelLock | None:
         device = os.makedev(int(major, 16), int(minor, 16))
         start = int(fields[6])
         length = 0 if fields[7] == b"EOF" else int(fields[7]) - start + 1
-        return KernelLock(device, int(inode), max(0, int(fields[4])), mode, start, length)
+        pid, described = max(0, int(fields[4])), fields[1] == b"OFDLCK"
+        return KernelLock(device, int(inode), pid, mode, start, length, described)
     except ValueError:
         return None
 
@@ -127,10 +129,14 @@ class LockList:
         Raises:
             CaptureError: It is not: `/proc` is that of another PID namespace, or of a sandbox.
         """
-        with tempfile.TemporaryFile() as file:
+        file = os.memfd_create("lockscope", os.MFD_CLOEXEC)
+        try:
             fcntl.lockf(file, fcntl.LOCK_EX)
-            inode = os.fstat(file.fileno()).st_ino
-            shown = any(lock.inode == inode for lock in parse_locks(self._read()[0]))
+            inode, own = os.fstat(file).st_ino, os.getpid()
+            locks = parse_locks(self._read()[0])
+            shown = any(lock.inode == inode and lock.pid == own for lock in locks)
+        finally:
+            os.close(file)
         if not shown:
             raise CaptureError(
                 f"{PROC_LOCKS} does not show the locks of this PID namespace (a container or a "

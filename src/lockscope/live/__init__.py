@@ -1,1 +1,1 @@
-"""This moment: what the machine allows and, later, who holds what right now."""
+"""This moment: what the machine allows, and who holds what right now."""

@@ -12,11 +12,13 @@ from lockscope.locks.modes import LockMode
 
 __all__ = [
     "DATABASE_SLOTS",
+    "READ_SLOTS",
     "SHM_SLOTS",
     "SLOT_RANGES",
     "ByteRange",
     "Slot",
     "lock_name",
+    "meaning",
     "slots_in",
 ]
 
@@ -68,6 +70,41 @@ one at random."""
 
 DATABASE_SLOTS: Final = (Slot.PENDING, Slot.RESERVED, Slot.SHARED)
 SHM_SLOTS: Final = tuple(slot for slot in Slot if slot not in DATABASE_SLOTS)
+READ_SLOTS: Final = tuple(slot for slot in Slot if slot.name.startswith("WAL_READ"))
+
+_MEANINGS: Final[dict[tuple[Slot, LockMode], str]] = {
+    (Slot.PENDING, LockMode.SHARED): "is about to read",
+    (Slot.PENDING, LockMode.EXCLUSIVE): "lets no new reader in, until those that read are gone",
+    (Slot.RESERVED, LockMode.EXCLUSIVE): "is in a write transaction; others may still read",
+    (Slot.SHARED, LockMode.SHARED): "is reading: a commit has to wait for it",
+    (Slot.SHARED, LockMode.EXCLUSIVE): "has the file for itself; nobody may read or write",
+    (Slot.WAL_WRITE, LockMode.EXCLUSIVE): "is in a write transaction; others may read",
+    (Slot.WAL_CKPT, LockMode.EXCLUSIVE): "is copying the log into the database",
+    (Slot.WAL_RECOVER, LockMode.EXCLUSIVE): "is rebuilding the log's index; nobody may start",
+    (Slot.WAL_READ0, LockMode.SHARED): "is reading the database file, and nothing of the log",
+    (Slot.WAL_READ0, LockMode.EXCLUSIVE): "is writing the log back into the database",
+    (Slot.WAL_DMS, LockMode.SHARED): "is attached",
+    (Slot.WAL_DMS, LockMode.EXCLUSIVE): "is setting up the log's index; nobody may attach",
+}
+_READING: Final = "is reading a snapshot, which no checkpoint may overwrite"
+_MARKING: Final = "is moving a reader's mark, or making the log start anew"
+
+
+def meaning(slot: Slot, mode: LockMode, *, is_wal: bool = False) -> str:
+    """What holding a lock says of the holder, as the end of a sentence about it.
+
+    From the protocol of `pager.c`, `wal.c` and `os_unix.c`.
+
+    Args:
+        slot: What is locked.
+        mode: How.
+        is_wal: Whether the database is in WAL mode, where every open connection keeps SHARED.
+    """
+    if is_wal and (slot, mode) == (Slot.SHARED, LockMode.SHARED):
+        return "has the database open"
+    if slot in READ_SLOTS[1:]:
+        return _READING if mode is LockMode.SHARED else _MARKING
+    return _MEANINGS.get((slot, mode), "asks whether somebody else holds it")
 
 
 def slots_in(start: int, length: int, candidates: tuple[Slot, ...]) -> tuple[Slot, ...]:
