@@ -18,7 +18,7 @@ def test_locks_that_are_held_when_another_descriptor_is_closed_are_lost() -> Non
     analysis = told(trace_of(story), another=True)
     [loss] = find_losses(analysis)
     assert set(loss.resources) == {"a.db RESERVED", "a.db SHARED"}
-    assert loss == Loss(100, 3 * MS, "/a.db", loss.resources, None, "BEGIN", "a.py:1")
+    assert loss == Loss(100, 3 * MS, "/a.db", loss.resources, None, None, "BEGIN", "a.py:1")
     [finding] = analysis.findings
     assert (finding.cause, finding.count) == ("C31", 1)
 
@@ -36,6 +36,13 @@ def test_the_place_in_the_code_is_told_where_it_is_known() -> None:
     named = Trace(**{**vars(trace), "texts": ("", "/bin/app+0x12")})
     [finding] = told(named, another=True).findings
     assert "/bin/app+0x12" in finding.sentence
+
+
+def test_the_line_of_python_says_more_than_the_place() -> None:
+    story = "0 P1 WR RESERVED\n1 P1 asks a.py:7\n2 P1 close"
+    [finding] = told(trace_of(story), another=True).findings
+    assert "closing another descriptor of the file, at a.py:7" in finding.sentence
+    assert finding.evidence[0]["closed_at_line"] == "a.py:7"
 
 
 def test_a_database_that_is_closed_in_order_loses_nothing() -> None:

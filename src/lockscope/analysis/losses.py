@@ -25,6 +25,7 @@ class Loss:
         database: Path of the database.
         resources: What was lost.
         origin: Where in the program's code the descriptor was closed, `module+0xoffset`.
+        line: At which line of Python, `path:line`, where it was one.
         statement: What had taken the first of the locks.
         source: At which line.
     """
@@ -34,6 +35,7 @@ class Loss:
     database: str
     resources: tuple[str, ...]
     origin: str | None
+    line: str | None
     statement: str | None
     source: str | None
 
@@ -73,6 +75,7 @@ def _loss(
         database=source.databases[key[2]],
         resources=tuple(source.resources[resource].title for resource in resources),
         origin=source.texts[int(closure["origin"])] or None,
+        line=source.contexts[int(closure["context"])].source or None,
         statement=context.statement or None,
         source=context.source or None,
     )
@@ -84,7 +87,8 @@ def loss_findings(analysis: Analysis) -> tuple[Finding, ...]:
     if not losses:
         return ()
     first = losses[0]
-    at = f", at {first.origin}" if first.origin else ""
+    place = first.line or first.origin
+    at = f", at {place}" if place else ""
     times = "once" if len(losses) == 1 else f"{len(losses)} times"
     evidence: list[dict[str, object]] = [
         {
@@ -92,6 +96,7 @@ def loss_findings(analysis: Analysis) -> tuple[Finding, ...]:
             "at_s": (loss.at_ns - analysis.source.began_ns) / 1e9,
             "resources": list(loss.resources),
             "closed_at": loss.origin,
+            "closed_at_line": loss.line,
             "statement": loss.statement,
             "source": loss.source,
         }

@@ -27,7 +27,10 @@ static void record_close(struct ls_file *file, int fd, uint64_t began_ns, int re
       .mode = ls_forget_locking(fd) ? 0 : LOCKSCOPE_ANOTHER,
       .error = (uint16_t)error,
   };
+  uint32_t outer = ls_context;
+  ls_context = ls_here();
   ls_record(&record);
+  ls_context = outer;
 }
 
 LS_EXPORT int close(int fd) {

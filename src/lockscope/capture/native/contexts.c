@@ -133,15 +133,31 @@ static uint32_t number_in(const struct entry *entry, uint64_t shape, bool *is_fr
   return !*is_free && entry->shape == shape ? (uint32_t)state : 0;
 }
 
-static uint32_t write_context(const char *sql, size_t n) {
+/* What a new number stands for: a statement, or a place where none runs. */
+struct subject {
+  uint64_t shape;
+  const char *bytes;
+  size_t n;
+  bool is_line;
+};
+
+static uint32_t text_of(const struct subject *subject) {
   char kept[LS_MASK_ROOM];
-  size_t bytes = ls_keep_literals() ? ls_fold_sql(sql, n, kept, sizeof kept) : ls_mask_sql(sql, n, kept, sizeof kept);
-  uint32_t text = bytes == 0 ? 0 : ls_text(kept, bytes);
+  const char *sql = subject->bytes;
+  if (subject->is_line) return ls_text(sql, subject->n);
+  size_t bytes = ls_keep_literals() ? ls_fold_sql(sql, subject->n, kept, sizeof kept)
+                                    : ls_mask_sql(sql, subject->n, kept, sizeof kept);
+  return bytes == 0 ? 0 : ls_text(kept, bytes);
+}
+
+static uint32_t write_context(const struct subject *subject) {
+  uint32_t text = text_of(subject);
   if (text == 0) return 0;
   struct lockscope_record record = {
       .kind = LOCKSCOPE_CONTEXT,
       .began_ns = ls_now(),
-      .length = text,
+      .length = subject->is_line ? 0 : text,
+      .file = subject->is_line ? text : 0,
       .context = ls_context_number(),
   };
   ls_record(&record);
@@ -149,23 +165,37 @@ static uint32_t write_context(const char *sql, size_t n) {
 }
 
 /* Find a place for a new shape; only with the recorder's lock. */
-static uint32_t add(uint64_t shape, const char *sql, size_t n) {
+static uint32_t add(const struct subject *subject) {
   if (counted_in != ls_generation) used = 0;
   counted_in = ls_generation;
   if (used >= CONTEXTS / 4 * 3) return 0;
-  for (size_t at = (size_t)shape;; at++) {
+  for (size_t at = (size_t)subject->shape;; at++) {
     struct entry *entry = &entries[at % CONTEXTS];
     bool is_free;
-    uint32_t number = number_in(entry, shape, &is_free);
+    uint32_t number = number_in(entry, subject->shape, &is_free);
     if (number != 0) return number;
     if (!is_free) continue;
-    number = write_context(sql, n);
+    number = write_context(subject);
     if (number == 0) return 0;
     used++;
-    entry->shape = shape;
+    entry->shape = subject->shape;
     __atomic_store_n(&entry->state, (uint64_t)ls_generation << 32 | number, __ATOMIC_RELEASE);
     return number;
   }
+}
+
+static uint32_t number_of(const struct subject *subject) {
+  for (size_t at = (size_t)subject->shape, looked = 0; looked < CONTEXTS; at++, looked++) {
+    bool is_free;
+    uint32_t number = number_in(&entries[at % CONTEXTS], subject->shape, &is_free);
+    if (number != 0) return number;
+    if (is_free) break;
+  }
+  struct ls_slow slow;
+  if (!ls_slow_enter(&slow)) return 0;
+  uint32_t number = add(subject);
+  ls_slow_leave(&slow);
+  return number;
 }
 
 uint32_t ls_context_of_sql(const char *sql, size_t n) {
@@ -174,15 +204,10 @@ uint32_t ls_context_of_sql(const char *sql, size_t n) {
   while (length > 0 && (*sql == ' ' || *sql == '\n' || *sql == '\t' || *sql == '\r')) sql++, length--;
   uint64_t shape = shape_of(sql, &length);
   if (length == 0) return 0;
-  for (size_t at = (size_t)shape, looked = 0; looked < CONTEXTS; at++, looked++) {
-    bool is_free;
-    uint32_t number = number_in(&entries[at % CONTEXTS], shape, &is_free);
-    if (number != 0) return number;
-    if (is_free) break;
-  }
-  struct ls_slow slow;
-  if (!ls_slow_enter(&slow)) return 0;
-  uint32_t number = add(shape, sql, length);
-  ls_slow_leave(&slow);
-  return number;
+  return number_of(&(struct subject){shape, sql, length, false});
+}
+
+uint32_t ls_context_of_line(const char *line, size_t n) {
+  uint64_t shape = mix_all(mix(1, n), line, line + n); /* from another beginning than a statement's */
+  return number_of(&(struct subject){shape != 0 ? shape : 1, line, n, true});
 }

@@ -11,4 +11,7 @@ uint32_t ls_context_number(void);
  * once a segment. 0 where it cannot be kept. */
 uint32_t ls_context_of_sql(const char *sql, size_t n);
 
+/* The number of a place in the program, "path:line", where no statement runs; written once a segment. */
+uint32_t ls_context_of_line(const char *line, size_t n);
+
 #endif

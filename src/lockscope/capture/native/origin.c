@@ -1,6 +1,7 @@
 /* Where in the program's code a call came from: the object and the offset in it, resolved to lines by whoever reads. */
 #include "real.h"
 
+#include "contexts.h"
 #include "origin.h"
 #include "recorder.h"
 #include "slow.h"
@@ -87,4 +88,11 @@ uint32_t ls_origin(const void *returns_to) {
   uint32_t text = add(address);
   ls_slow_leave(&slow);
   return text;
+}
+
+uint32_t ls_here(void) {
+  char line[PATH_MAX + 16];
+  if (ls_context != 0 || ls_python_line == NULL || !ls_active()) return ls_context;
+  size_t n = ls_python_line(line, sizeof line);
+  return n == 0 ? 0 : ls_context_of_line(line, n);
 }

@@ -8,4 +8,7 @@
  * cannot be kept. Written once a segment for each place. */
 uint32_t ls_origin(const void *address);
 
+/* The statement that this thread is running, or else its line of Python: number of a CONTEXT, 0 none. */
+uint32_t ls_here(void);
+
 #endif

@@ -89,6 +89,7 @@ typedef int (*py_audit_hook)(const char *event, py_object *arguments, void *own)
   X(PyFrame_GetCode, py_object *, (py_object *))                                                                       \
   X(PyFrame_GetLasti, int, (py_object *))                                                                              \
   X(PyFrame_GetLineNumber, int, (py_object *))                                                                         \
+  X(PyGILState_GetThisThreadState, void *, (void))                                                                     \
   X(PyInterpreterState_Get, void *, (void))                                                                            \
   X(PyInterpreterState_Main, void *, (void))                                                                           \
   X(PyList_GetItem, py_object *, (py_object *, ssize_t))                                                               \
@@ -100,10 +101,13 @@ typedef int (*py_audit_hook)(const char *event, py_object *arguments, void *own)
   X(PyTuple_GetItem, py_object *, (py_object *, ssize_t))                                                              \
   X(PyTuple_Size, ssize_t, (py_object *))                                                                              \
   X(PyType_GetFlags, unsigned long, (py_object *))                                                                     \
-  X(PyUnicode_AsUTF8AndSize, const char *, (py_object *, ssize_t *))
+  X(PyUnicode_AsUTF8AndSize, const char *, (py_object *, ssize_t *))                                                   \
+  X(PyUnicode_FromString, py_object *, (const char *))
 
 #define PY_VALUES(X)                                                                                                   \
+  X(PyBytes_Type)                                                                                                      \
   X(PyCFunction_Type)                                                                                                  \
+  X(PyCode_Type)                                                                                                       \
   X(PyLong_Type)                                                                                                       \
   X(PyMemberDescr_Type)                                                                                                \
   X(PyMethodDescr_Type)                                                                                                \

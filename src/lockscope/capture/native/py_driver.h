@@ -6,10 +6,11 @@
  *   py_observe.c   what: one call, its statement, its outcome
  *   py_context.c   texts and statements, each written once a segment
  *   py_source.c    the line of the program's own code that made the call
+ *   py_frames.c    the same where the interpreter's lock is not held: a file is being closed or removed
  *   py_error.c     what a failed call raised
  *
- * All of it runs with the interpreter's lock held, except under interpreters with a lock each; `ls_py_claim` keeps
- * these apart. */
+ * All but py_frames.c runs with the interpreter's lock held, except under interpreters with a lock each; `ls_py_claim`
+ * keeps these apart. */
 #ifndef LOCKSCOPE_PY_DRIVER_H
 #define LOCKSCOPE_PY_DRIVER_H
 
@@ -103,6 +104,13 @@ void ls_py_keep_cursor(const void *cursor, struct ls_py_statement statement);
 
 /* py_source.c: text of "path:line"; 0 where no Python code is running. Only between claim and release. */
 uint32_t ls_py_source(void);
+/* Whether code of this file is the standard library's, a package's or nobody's; of the first, once that is learnt. */
+bool ls_py_is_library(const char *path, size_t n);
+void ls_py_learn_library(void);
+size_t ls_py_decimal(char *out, unsigned number);
+
+/* py_frames.c: find out how frames are read where the interpreter may not be asked. Cheap once that is known. */
+void ls_py_learn_frames(void);
 
 /* py_error.c. What a call raised is taken out of the error indicator while it is looked at, because nothing may be
  * asked of the interpreter with an error set, and put back as it was: the same object, with the same traceback. */

@@ -31,12 +31,21 @@ static bool may_keep(void) { return py.PyInterpreterState_Get() == py.PyInterpre
 
 static bool has(const char *path, size_t n, const char *part) { return memmem(path, n, part, strlen(part)) != NULL; }
 
-/* Whether the path lies under the folder that `sys` names. */
-static bool lies_under(const char *path, size_t n, const char *name) {
-  size_t folder_bytes = 0;
-  const char *folder = ls_py_utf8(py.PySys_GetObject(name), &folder_bytes);
-  return folder != NULL && folder_bytes > 0 && n > folder_bytes && path[folder_bytes] == '/' &&
-         memcmp(path, folder, folder_bytes) == 0;
+static char standard[PATH_BYTES]; /* the folder of the standard library, and a slash */
+static size_t standard_bytes;
+
+/* Kept, because a line may be asked for where the interpreter cannot be. */
+void ls_py_learn_library(void) {
+  size_t n = 0;
+  const char *folder = standard_bytes > 0 ? NULL : ls_py_utf8(py.PySys_GetObject("_stdlib_dir"), &n);
+  if (folder == NULL || n == 0 || n >= sizeof standard) return;
+  memcpy(standard, folder, n);
+  standard[n] = '/';
+  standard_bytes = n + 1;
+}
+
+static bool is_standard(const char *path, size_t n) {
+  return standard_bytes > 0 && n > standard_bytes && memcmp(path, standard, standard_bytes) == 0;
 }
 
 /* Code without a file that a library has made: "<sqlalchemy generated ...>", "<attrs generated ...>",
@@ -48,9 +57,9 @@ static bool is_generated(const char *path, size_t n) {
 }
 
 /* The standard library, an installed package, or a module frozen into the interpreter. */
-static bool is_library(const char *path, size_t n) {
+bool ls_py_is_library(const char *path, size_t n) {
   return has(path, n, "/site-packages/") || has(path, n, "/dist-packages/") || is_generated(path, n) ||
-         lies_under(path, n, "_stdlib_dir");
+         is_standard(path, n);
 }
 
 static bool library_code(py_object *code, const char *path, size_t n) {
@@ -59,14 +68,14 @@ static bool library_code(py_object *code, const char *path, size_t n) {
     py_object **entry = &libraries[(at + i) % LIBRARIES];
     if (*entry == code) return true;
     if (*entry != NULL) continue;
-    if (!is_library(path, n)) return false;
+    if (!ls_py_is_library(path, n)) return false;
     if (may_keep()) {
       py.Py_IncRef(code);
       *entry = code;
     }
     return true;
   }
-  return is_library(path, n);
+  return ls_py_is_library(path, n);
 }
 
 static bool known_library(const py_object *code) {
@@ -86,7 +95,7 @@ static struct place *find_place(const py_object *code, int instruction) {
   return NULL;
 }
 
-static size_t decimal(char *out, unsigned number) {
+size_t ls_py_decimal(char *out, unsigned number) {
   char digits[10];
   size_t n = 0;
   do digits[n++] = (char)('0' + number % 10);
@@ -101,7 +110,7 @@ static uint32_t write_place(py_object *frame, const char *path, size_t n) {
   int line = py.PyFrame_GetLineNumber(frame);
   memcpy(text, path, n);
   text[n++] = ':';
-  n += decimal(text + n, line > 0 ? (unsigned)line : 0);
+  n += ls_py_decimal(text + n, line > 0 ? (unsigned)line : 0);
   return ls_py_text(text, n);
 }
 
@@ -136,6 +145,7 @@ static uint32_t consider(py_object *frame, bool any) {
 uint32_t ls_py_source(void) {
   py_object *innermost = py.PyEval_GetFrame();
   if (innermost == NULL) return 0;
+  ls_py_learn_library();
   uint32_t text = consider(innermost, false);
   py_object *frame = text != 0 ? NULL : py.PyFrame_GetBack(innermost);
   while (frame != NULL) {

@@ -1,6 +1,7 @@
 #include <string.h>
 
 #include "py_driver.h"
+#include "segment.h"
 
 /* How often the import of a SQLite module is looked after before the audit events alone have to do: a pending call
  * comes again at each check of the interpreter's main loop, and importing takes some thousands of them. */
@@ -68,6 +69,7 @@ static int audit(const char *event, py_object *arguments, void *unused) {
   (void)unused;
   if (over || arguments == NULL) return 0;
   if (tries > 0) look_after();
+  if (ls_home->watching) ls_py_learn_frames();
   if (event[0] == 'i' && strcmp(event, "import") == 0) {
     on_import(arguments);
   } else if (event[0] == 's' && !installed && strcmp(event, "sqlite3.connect") == 0) {

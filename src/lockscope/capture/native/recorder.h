@@ -43,4 +43,8 @@ bool ls_keep_literals(void);
 /* The hook into a Python program, in pydriver.c. Weak, so that the library links without it. */
 __attribute__((weak)) void ls_python_attach(void);
 
+/* The line of Python that this thread is running, "path:line" without a NUL, also where it does not have the
+ * interpreter's lock; its length, 0 where there is none. Weak likewise. */
+__attribute__((weak)) size_t ls_python_line(char *into, size_t room);
+
 #endif

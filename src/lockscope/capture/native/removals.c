@@ -7,6 +7,7 @@
 #include "real.h"
 
 #include "files.h"
+#include "origin.h"
 
 #include <errno.h>
 #include <limits.h>
@@ -94,7 +95,10 @@ static void tell(const struct victim *victim, uint8_t how, int folder, const cha
       .length = path_text(other_folder, other),
       .file = n == 0 ? 0 : ls_file_met(&victim->status, whole, n),
   };
+  uint32_t outer = ls_context;
+  ls_context = ls_here();
   ls_record(&record);
+  ls_context = outer;
   errno = before;
 }
 
