@@ -8,6 +8,7 @@ from lockscope.live.files import DatabaseFile, DatabaseFiles, find_files
 from lockscope.live.holding import Held, held_locks
 from lockscope.live.model import Holder, Opener, Snapshot, Waiter
 from lockscope.live.processes import look_at
+from lockscope.live.wal import read_wal
 
 __all__ = ["who"]
 
@@ -36,7 +37,7 @@ def who(path: Path) -> Snapshot:
         attached=tuple(
             Opener(look_at(one.pid), one.locks) for one in held if one.is_merely_attached
         ),
-        wal=None,
+        wal=read_wal(files, held),
         notes=(),
     )
 
