@@ -173,6 +173,7 @@ class Snapshot:
         attached: Those that have it open and stand in nobody's way.
         wal: The write-ahead log; None in a rollback mode, or where it could not be read.
         notes: What else there is to know, a sentence each; what could not be seen is said here.
+        is_wal: Whether it is in WAL mode.
     """
 
     database: str
@@ -183,3 +184,4 @@ class Snapshot:
     attached: tuple[Opener, ...]
     wal: WalState | None
     notes: tuple[str, ...]
+    is_wal: bool = False

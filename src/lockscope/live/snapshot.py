@@ -39,6 +39,7 @@ def who(path: Path) -> Snapshot:
         ),
         wal=read_wal(files, held),
         notes=(),
+        is_wal=files.is_wal,
     )
 
 
