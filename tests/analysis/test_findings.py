@@ -60,6 +60,20 @@ def test_a_stale_snapshot_is_told_by_its_code() -> None:
     assert (finding.cause, finding.evidence[0]["source"]) == ("C14", "app.py:7")
 
 
+def test_a_stale_snapshot_leaves_no_denied_lock() -> None:
+    [finding] = findings(
+        """
+        0 P1 RD WAL_READ1
+        1 P1 asks app.py:7 UPDATE
+        2 P1 WR WAL_WRITE
+        3 P1 UN WAL_WRITE
+        4 P1 returned 517
+        5 P1 exit
+        """
+    )
+    assert (finding.cause, finding.evidence[0]["resource"]) == ("C14", None)
+
+
 def test_a_timeout_behind_one_hold_is_a_long_transaction() -> None:
     story = "0 P1 WR RESERVED\n1 P2 WR RESERVED denied\n1+9 P2 sleep\n10 P2 WR RESERVED denied"
     [finding] = findings(story + "\n20 P2 exit\n30 P1 UN ALL")

@@ -69,8 +69,10 @@ def test_a_hold_beyond_the_timeout_loses_pets_and_names_the_holder(
 
 @pytest.mark.parametrize("remedy", ["timeout", "short", "textbook"])
 def test_what_outlasts_or_shortens_the_holds_loses_nothing(tmp_path: Path, remedy: str) -> None:
+    # Shorter than one hold, and yet far longer than a loaded machine needs for a commit.
+    hold, timeout = ("1500ms", "1400ms") if remedy == "short" else ("300ms", "50ms")
     run = lockscope_run(
-        tmp_path, "--hold", "300ms", "--timeout", "50ms", "--json", "--remedy", remedy
+        tmp_path, "--hold", hold, "--timeout", timeout, "--json", "--remedy", remedy
     )
     assert (run.status, run.document["committed"]) == (0, 6)
 

@@ -17,6 +17,7 @@ from lockscope.locks.sqlite import (
     SLOT_RANGES,
     Slot,
     lock_name,
+    meaning,
     slots_in,
 )
 
@@ -133,3 +134,14 @@ def test_locks_are_named_as_sqlite_names_them() -> None:
     assert lock_name(Slot.SHARED, LockMode.EXCLUSIVE) == "EXCLUSIVE"
     assert lock_name(Slot.SHARED, LockMode.SHARED) == "SHARED"
     assert lock_name(Slot.WAL_WRITE, LockMode.EXCLUSIVE) == "WAL WRITE"
+
+
+def test_each_lock_says_what_its_holder_is_doing() -> None:
+    assert meaning(Slot.SHARED, LockMode.SHARED).startswith("is reading")
+    assert meaning(Slot.SHARED, LockMode.SHARED, is_wal=True) == "has the database open"
+    assert "snapshot" in meaning(Slot.WAL_READ3, LockMode.SHARED)
+    assert meaning(Slot.WAL_READ3, LockMode.SHARED) != meaning(Slot.WAL_READ3, LockMode.EXCLUSIVE)
+    assert meaning(Slot.WAL_READ0, LockMode.SHARED) != meaning(Slot.WAL_READ1, LockMode.SHARED)
+    assert meaning(Slot.RESERVED, LockMode.SHARED).startswith("asks")
+    held = [(slot, LockMode.EXCLUSIVE) for slot in Slot]
+    assert not any(meaning(*lock).startswith("asks") for lock in held)

@@ -7,11 +7,10 @@ from dataclasses import replace
 import numpy as np
 
 from lockscope.analysis.blame import find_blocks
-from lockscope.analysis.findings import find_causes
+from lockscope.analysis.causes import find_causes
 from lockscope.analysis.graph import find_deadlocks, wait_for_graph
 from lockscope.analysis.holds import find_holds
 from lockscope.analysis.inside import find_inside
-from lockscope.analysis.losses import loss_findings
 from lockscope.analysis.model import Analysis, Blame, Blocker, Deadlock, Finding, WaitEnd
 from lockscope.analysis.waits import find_waits
 from lockscope.interpret.model import Events, Interpretation
@@ -36,7 +35,7 @@ def analyse(source: Interpretation) -> Analysis:
     blocks = np.concatenate([blocks, within])
     blocks = blocks.take(np.lexsort((blocks["hold"], blocks["wait"])))
     analysis = Analysis(source, holds, waits, blocks, tuple(edges), find_deadlocks(edges, waits))
-    return replace(analysis, findings=(*loss_findings(analysis), *find_causes(analysis)))
+    return replace(analysis, findings=find_causes(analysis))
 
 
 def _in_order(waits: Events, tries: Events, blocks: Events) -> tuple[Events, Events, Events]:

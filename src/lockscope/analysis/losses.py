@@ -8,11 +8,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from lockscope.analysis.model import Analysis, Finding
+from lockscope.analysis.model import Analysis
 from lockscope.interpret.model import Cause
 from lockscope.locks.sqlite import Slot
 
-__all__ = ["Loss", "find_losses", "loss_findings"]
+__all__ = ["Loss", "find_losses"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,41 +78,4 @@ def _loss(
         line=source.contexts[int(closure["context"])].source or None,
         statement=context.statement or None,
         source=context.source or None,
-    )
-
-
-def loss_findings(analysis: Analysis) -> tuple[Finding, ...]:
-    """The losses as one finding; none where there are none."""
-    losses = find_losses(analysis)
-    if not losses:
-        return ()
-    first = losses[0]
-    place = first.line or first.origin
-    at = f", at {place}" if place else ""
-    times = "once" if len(losses) == 1 else f"{len(losses)} times"
-    evidence: list[dict[str, object]] = [
-        {
-            "pid": loss.pid,
-            "at_s": (loss.at_ns - analysis.source.began_ns) / 1e9,
-            "resources": list(loss.resources),
-            "closed_at": loss.origin,
-            "closed_at_line": loss.line,
-            "statement": loss.statement,
-            "source": loss.source,
-        }
-        for loss in losses[:3]
-    ]
-    return (
-        Finding(
-            cause="C31",
-            title="locks lost by closing a descriptor",
-            confidence="certain",
-            count=len(losses),
-            timeout_helps="no",
-            evidence=tuple(evidence),
-            remedy="Do not open a database's files beside SQLite in the same process: copy with "
-            "VACUUM INTO or the backup API, or read the file from another process.",
-            sentence=f"Process {first.pid} lost {', '.join(first.resources)} by closing another "
-            f"descriptor of the file{at}, {times}: others may have written meanwhile.",
-        ),
     )

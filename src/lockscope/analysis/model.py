@@ -150,6 +150,8 @@ class Finding:
         evidence: What shows it, a mapping for each example, the weightiest first.
         remedy: What to do.
         sentence: All of it in a sentence.
+        proof: How to check that the remedy worked.
+        not_this: The common advice that does not fit, and why; empty where there is none.
     """
 
     cause: str
@@ -160,6 +162,8 @@ class Finding:
     evidence: tuple[dict[str, object], ...]
     remedy: str
     sentence: str
+    proof: str = ""
+    not_this: str = ""
 
 
 @dataclass(frozen=True)

@@ -142,6 +142,10 @@ def _findings(analysis: Analysis) -> Iterable[str]:
         )
         yield f"  {escape(finding.sentence)}"
         yield f"  [bold]Try:[/] {escape(finding.remedy)}"
+        if finding.proof:
+            yield f"  [bold]Then:[/] {escape(finding.proof)}"
+        if finding.not_this:
+            yield f"  [bold]Not this:[/] {escape(finding.not_this)}"
 
 
 def _deadlocks(analysis: Analysis) -> Iterable[str]:

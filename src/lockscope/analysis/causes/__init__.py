@@ -1,0 +1,44 @@
+"""Why: the causes of "database is locked" that a trace shows, each with the records that prove it.
+
+A rule looks for one cause of the catalogue and answers *yes*, *no* or *cannot tell*, with its
+evidence as data. Each victim has one cause: the rules are asked in the order of `RULES`, the most
+specific first, and a victim that one has claimed is shown to no other. The sentence is made last.
+"""
+
+from typing import Final
+
+from lockscope.analysis.causes import broken, refusals, timeouts
+from lockscope.analysis.causes.case import Case
+from lockscope.analysis.causes.model import Answer, Rule, Verdict
+from lockscope.analysis.causes.sentences import finding
+from lockscope.analysis.model import Analysis, Finding
+
+__all__ = ["RULES", "Verdict", "diagnose", "find_causes"]
+
+RULES: Final[tuple[Rule, ...]] = (
+    broken.closed_descriptor,
+    refusals.stale_snapshot,
+    refusals.rollback_upgrade,
+    refusals.wal_upgrade,
+    refusals.no_timeout,
+    timeouts.long_transaction,
+)
+"""The most specific first."""
+
+
+def diagnose(analysis: Analysis) -> tuple[Verdict, ...]:
+    """What each rule answers, in the order of `RULES`."""
+    case = Case.of(analysis)
+    verdicts = []
+    for rule in RULES:
+        verdict = rule(case)
+        verdicts.append(verdict)
+        case = case.without(verdict.victims)
+    return tuple(verdicts)
+
+
+def find_causes(analysis: Analysis) -> tuple[Finding, ...]:
+    """The causes that are there, the weightiest first: by failures, then by the seconds waited."""
+    found = [verdict for verdict in diagnose(analysis) if verdict.answer is Answer.YES]
+    found.sort(key=lambda verdict: (-verdict.failures, -verdict.seconds, verdict.cause.id))
+    return tuple(finding(verdict) for verdict in found)

@@ -1,0 +1,107 @@
+"""The case that the rules judge: an analysed trace, its victims, and what each hold was about."""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field, replace
+from typing import Self
+
+from lockscope.analysis.causes.model import Answer, Cause, Evidence, Verdict
+from lockscope.analysis.causes.stories import HoldStory, story_of
+from lockscope.analysis.causes.victims import Victim, find_victims
+from lockscope.analysis.model import Analysis
+
+__all__ = ["Case", "Facts"]
+
+Facts = tuple[tuple[str, object], ...]
+"""What else shows a cause: names and values."""
+
+
+@dataclass(frozen=True)
+class Case:
+    """What the rules judge.
+
+    Attributes:
+        analysis: The analysed trace.
+        victims: Those that no rule has explained yet, in order of time.
+    """
+
+    analysis: Analysis
+    victims: tuple[Victim, ...]
+    _stories: dict[int, HoldStory] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, analysis: Analysis) -> Self:
+        """The case of an analysis, with all its victims."""
+        return cls(analysis, find_victims(analysis))
+
+    def without(self, explained: frozenset[Victim]) -> Self:
+        """The case that is left when some victims are explained."""
+        if not explained:
+            return self
+        return replace(self, victims=tuple(v for v in self.victims if v not in explained))
+
+    def story(self, hold: int) -> HoldStory:
+        """What the holder did during a hold; made once for each."""
+        if hold not in self._stories:
+            self._stories[hold] = story_of(self.analysis, hold)
+        return self._stories[hold]
+
+    def pid(self, process: int) -> int:
+        """The pid of a process."""
+        return self.analysis.source.processes[process].pid
+
+    def seconds(self, at_ns: int) -> float:
+        """A moment, in seconds from the beginning of the recording."""
+        return (at_ns - self.analysis.source.began_ns) / 1e9
+
+    def evidence(self, victim: Victim, *facts: tuple[str, object]) -> Evidence:
+        """What happened to a victim, as evidence."""
+        source = self.analysis.source
+        context = source.contexts[victim.context]
+        holder = self._holder(victim.blocker)
+        return Evidence(
+            pid=self.pid(victim.process),
+            at_s=self.seconds(victim.began_ns),
+            seconds=victim.waited_ns / 1e9 if victim.wait >= 0 else 0.0,
+            failed=victim.failed,
+            resource=self._resource(victim),
+            statement=context.statement or None,
+            source=context.source or None,
+            holder_pid=holder[0],
+            holder_statement=holder[1],
+            holder_source=holder[2],
+            facts=facts,
+            records=(victim.began_ns, victim.ended_ns),
+        )
+
+    def verdict(
+        self,
+        cause: Cause,
+        victims: Iterable[Victim],
+        facts: Callable[[Victim], Facts] = lambda _: (),
+    ) -> Verdict:
+        """Yes with these victims as its evidence, the longest wait first; no without any."""
+        chosen = sorted(victims, key=lambda victim: (-victim.waited_ns, victim.began_ns))
+        if not chosen:
+            return Verdict(cause, Answer.NO)
+        evidence = tuple(self.evidence(victim, *facts(victim)) for victim in chosen)
+        known = any(one.source for one in evidence)
+        return Verdict(
+            cause,
+            Answer.YES,
+            evidence,
+            confidence="certain" if known else "likely",
+            victims=frozenset(chosen),
+        )
+
+    def _holder(self, hold: int) -> tuple[int | None, str | None, str | None]:
+        if hold < 0:
+            return None, None, None
+        row = self.analysis.holds[hold]
+        context = self.analysis.source.contexts[int(row["context"])]
+        return self.pid(int(row["process"])), context.statement or None, context.source or None
+
+    def _resource(self, victim: Victim) -> str | None:
+        if victim.wait < 0:
+            return None
+        resource = int(self.analysis.waits["resource"][victim.wait])
+        return self.analysis.source.resources[resource].title

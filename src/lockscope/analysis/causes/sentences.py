@@ -1,0 +1,64 @@
+"""Verdicts in words."""
+
+from collections.abc import Callable
+from dataclasses import asdict
+from typing import Final
+
+from lockscope.analysis.causes.model import Evidence, Verdict
+from lockscope.analysis.model import Finding
+
+__all__ = ["finding"]
+
+_EXAMPLES: Final = 3
+
+
+def finding(verdict: Verdict) -> Finding:
+    """A verdict that says yes, as people and documents tell it."""
+    cause = verdict.cause
+    return Finding(
+        cause=cause.id,
+        title=cause.title,
+        confidence=verdict.confidence,
+        count=len(verdict.evidence),
+        timeout_helps=cause.timeout_helps,
+        evidence=tuple(_told(one) for one in verdict.evidence[:_EXAMPLES]),
+        remedy=cause.remedy,
+        sentence=_sentence(verdict),
+        proof=cause.proof,
+        not_this=cause.not_this,
+    )
+
+
+def _told(one: Evidence) -> dict[str, object]:
+    told = asdict(one)
+    facts, records = dict(one.facts), told.pop("records")
+    told.pop("facts")
+    return {**told, **facts, "records_ns": list(records)}
+
+
+def _sentence(verdict: Verdict) -> str:
+    first, count = verdict.evidence[0], len(verdict.evidence)
+    times = "once" if count == 1 else f"{count} times"
+    own = _OWN.get(verdict.cause.id)
+    if own is not None:
+        return own(first, times)
+    where = f" at {first.source}" if first.source else ""
+    holder = f", held by process {first.holder_pid}" if first.holder_pid else ""
+    place = f" at {first.holder_source}" if first.holder_source else ""
+    return (
+        f"A process {verdict.cause.meaning}, {times}: above all process {first.pid}{where}{holder}"
+        f"{place}."
+    )
+
+
+def _lost(first: Evidence, times: str) -> str:
+    place = first.fact("closed_at_line") or first.fact("closed_at")
+    at = f", at {place}" if place else ""
+    return (
+        f"Process {first.pid} lost {first.resource} by closing another descriptor of the file{at}, "
+        f"{times}: others may have written meanwhile."
+    )
+
+
+_OWN: Final[dict[str, Callable[[Evidence, str], str]]] = {"C31": _lost}
+"""Causes of which more is to be said than who waited for whom."""
