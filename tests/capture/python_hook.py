@@ -57,12 +57,19 @@ def _probe(python: str) -> str:
     return str(Path(run.stdout.strip()).resolve())
 
 
+def _folders() -> list[Path]:
+    """Where interpreters lie: PATH, and pyenv's versions, which it keeps off PATH."""
+    pyenv = Path(os.environ.get("PYENV_ROOT") or Path.home() / ".pyenv")
+    return [*map(Path, os.get_exec_path()), *sorted(pyenv.glob("versions/*/bin"))]
+
+
 @functools.cache
 def pythons() -> tuple[str, ...]:
-    """The interpreters of this machine that the hook is made for, one of each version."""
-    names = [sys.executable] + [f"python3.{minor}" for minor in range(11, 20)]
-    found = {_probe(shutil.which(name) or name): name for name in reversed(names)}
-    return tuple(sorted(path for path in found if path))
+    """The interpreters of this machine that the hook is made for."""
+    names = [f"python3.{minor}" for minor in range(11, 20)]
+    places = [folder / name for folder in _folders() for name in names]
+    found = {_probe(str(place)) for place in (Path(sys.executable), *places) if place.exists()}
+    return tuple(sorted(found - {""}))
 
 
 @dataclass(frozen=True)
