@@ -5,9 +5,9 @@
 Takes traces of real programs, recorded by the native recorder: a C program, a Python program with
 statements, a trace whose ring turns. Damages them - flipped bits, cuts, blocks that change places,
 headers that lie, huge numbers, files that are absent or another's - and reads each, interprets and
-analyses it, and renders both reports. Anything but a `TraceError` fails, and so does an input that
-takes longer than twenty seconds or more than two gigabytes. A failing input is kept, and its number
-and seed bring it back.
+analyses it, and renders the report, as JSON or as both. Anything but a `TraceError` fails, and so
+does an input that takes longer than twenty seconds or more than two gigabytes. A failing input is
+kept, and its number and seed bring it back.
 """
 
 import argparse
@@ -51,6 +51,8 @@ _LONGEST_S: Final = 20
 _MOST_BYTES: Final = 2 << 30
 _TURNING_SHARE: Final = 500
 """One input in so many is made from the trace that turns, which is sixty times as long."""
+_TERMINAL_SHARE: Final = 5
+"""One in so many is rendered for the terminal too, which takes as long as all else."""
 _SHARE: Final = 200
 """Inputs that a process reads in one go."""
 _TOLD_EVERY: Final = 50_000
@@ -155,7 +157,7 @@ def fuzz(numbers: range, seed: int, traces: tuple[Content, ...], room: Path, kee
         folder = room / f"{os.getpid()}.trace"
         _write(folder, content)
         try:
-            _read(folder, tally)
+            _read(folder, tally, in_terminal=number % _TERMINAL_SHARE == 0)
         except Exception as error:
             kept = keep / f"fuzz-{seed}-{number}.trace"
             shutil.copytree(folder, kept)
@@ -170,13 +172,14 @@ def _write(folder: Path, content: Content) -> None:
         (folder / name).write_bytes(bytes_)
 
 
-def _read(folder: Path, tally: Tally) -> None:
+def _read(folder: Path, tally: Tally, *, in_terminal: bool) -> None:
     signal.alarm(_LONGEST_S)
     try:
         trace = read_trace(folder)
         analysis = analyse(interpret(trace))
         answer = io.TextIOWrapper(io.BytesIO(), encoding="utf-8")
-        terminal.render(trace, analysis, answer)
+        if in_terminal:
+            terminal.render(trace, analysis, answer)
         # In one piece, since only so is json fast: of two hundred thousand holds it takes a second
         # then, not half a minute.
         answer.write(json.dumps(report_document(trace, analysis), allow_nan=False))

@@ -15,6 +15,7 @@ from lockscope.capture.preload import missing_sentence
 @pytest.mark.skipif(bool(missing_sentence()), reason=missing_sentence())
 @pytest.mark.skipif(shutil.which("cc") is None, reason="no C compiler")
 @pytest.mark.skipif(not hasattr(signal, "alarm"), reason="no alarm signal")
+@pytest.mark.timeout(600)  # half a minute of computing: on a loaded machine it had taken two
 def test_a_damaged_trace_is_read_or_refused(tmp_path: Path) -> None:
     # In a process of its own: it limits its memory and takes the alarm signal.
     seed = random.SystemRandom().randrange(1 << 32)
