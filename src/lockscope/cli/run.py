@@ -9,6 +9,7 @@ from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Final, Self
 
+from lockscope.cli import zoo
 from lockscope.cli.durations import duration
 from lockscope.errors import EXIT_FINDINGS, EXIT_OK, UsageError
 
@@ -33,6 +34,7 @@ examples:
   lockscope run --hold 3                    each stays in its transaction for 3 s: watch it break
   lockscope run --hold 3 --remedy short     the same, the slow part before the transaction
   lockscope run shop:Orders --processes 8   your own workload: class Orders in shop.py
+  lockscope run zoo/C12                     one cause of "database is locked", made and explained
 
 remedies:
   stock       what sqlite3.connect does if nothing is said
@@ -60,7 +62,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "workload",
         nargs="?",
         default="pets",
-        help="pets (default), or package.module:Class of your own",
+        help="pets (default), package.module:Class of your own, or zoo/C12 (see --list)",
     )
     add("--processes", type=_count, default=3, metavar="N", help="workers (default 3)")
     add("--records", type=_count, default=2, metavar="N", help="transactions of each (default 2)")
@@ -119,6 +121,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     add(
         "--json", action="store_true", help="one JSON document, lockscope.run/1, on standard output"
     )
+    zoo.configure(parser)
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -131,6 +134,12 @@ def run(arguments: argparse.Namespace) -> int:
         UsageError: There is no such workload or remedy.
         UnableError: It could not be run.
     """
+    if arguments.listed:
+        return zoo.list_exhibits()
+    if arguments.workload.lower().startswith(zoo.ZOO):
+        return zoo.show_exhibit(arguments)
+    if arguments.cured:
+        raise UsageError("--cured goes with the zoo: lockscope run zoo/C12 --cured.")
     # Imported here: `lockscope --help` must not pay for them.
     from lockscope.lab.catalogue import load_workload  # noqa: PLC0415
     from lockscope.lab.folder import RunFolder  # noqa: PLC0415
