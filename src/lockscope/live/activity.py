@@ -42,11 +42,13 @@ class Activity:
         idle_s: For how many seconds at least none of its threads has run, where all of them are
             asleep; None where not, or where the kernel does not tell.
         note: What could not be seen, as a clause; empty where all was.
+        thread: The thread that this was told of, 0 where the process ended.
     """
 
     doing: str
     idle_s: float | None = None
     note: str = ""
+    thread: int = 0
 
 
 def activity(pid: int, clocks: SchedulerClocks | None = None) -> Activity:
@@ -65,6 +67,7 @@ def activity(pid: int, clocks: SchedulerClocks | None = None) -> Activity:
         _doing(telling),
         (clocks or SchedulerClocks()).idle_s(threads) if is_idle else None,
         _HIDDEN if telling.is_hidden else "",
+        telling.tid,
     )
 
 
