@@ -9,7 +9,8 @@
 The first word is a time in milliseconds, with `+N` the milliseconds that it took (0 otherwise). A
 request names a slot of SQLite or `FIRST,LENGTH` bytes of the database; `ALL` is the whole file.
 Other words: `sleep`, `exit`, `killed`, `exec`, `close` (of a descriptor of the database),
-`close-shm`, `returned CODE` (a statement that began with the process's last `asks LINE`).
+`close-shm`, `unlink`, `rename`, `replace` (the database, or the file with the ending that follows),
+`returned CODE` (a statement that began with the process's last `asks LINE`).
 """
 
 from pathlib import Path
@@ -17,7 +18,7 @@ from pathlib import Path
 import numpy as np
 
 from lockscope.locks.sqlite import SHM_SLOTS, SLOT_RANGES, Slot
-from lockscope.trace.kinds import EndMode, Kind, Mode
+from lockscope.trace.kinds import EndMode, Kind, Mode, Removal
 from lockscope.trace.manifest import Manifest
 from lockscope.trace.model import Context, Process, Trace, TracedFile
 from lockscope.trace.records import MERGED
@@ -27,6 +28,8 @@ __all__ = ["MS", "trace_of"]
 MS = 1_000_000
 _MODES = {"RD": Mode.SHARED, "WR": Mode.EXCLUSIVE, "UN": Mode.UNLOCK}
 _DATABASE, _SHM = 1, 2
+_ENDINGS = ("", "-shm", "-wal", "-journal")
+_ELSEWHERE = 1
 _EAGAIN = 11
 
 
@@ -88,6 +91,19 @@ class _Teller:
     def _close_shm(self, name: str, at: int, duration: int) -> None:
         self._row((name, at, duration, Kind.CLOSE), file=_SHM)
 
+    def _unlink(self, name: str, at: int, _: int, ending: str = "") -> None:
+        self._remove(name, at, ending, how=Removal.UNLINKED)
+
+    def _rename(self, name: str, at: int, _: int, ending: str = "") -> None:
+        self._remove(name, at, ending, how=Removal.RENAMED, length=_ELSEWHERE)
+
+    def _replace(self, name: str, at: int, _: int, ending: str = "") -> None:
+        self._remove(name, at, ending, how=Removal.REPLACED, length=_ELSEWHERE)
+
+    def _remove(self, name: str, at: int, ending: str, *, how: Removal, length: int = 0) -> None:
+        file = _ENDINGS.index(ending) + 1
+        self._row((name, at, 0, Kind.REMOVE), file=file, mode=how, length=length)
+
     def _asks(self, name: str, at: int, duration: int, line: str, *sql: str) -> None:
         assert not duration
         self.contexts.append(Context(" ".join(sql), line))
@@ -118,9 +134,12 @@ class _Teller:
             path=Path("story.trace"),
             manifest=Manifest(("story",), "/", "host", "boot", 0, "", {}, ended_ns=self.last),
             processes=tuple(self.processes.values()),
-            files=(TracedFile(0, 0, ""), TracedFile(1, 7, "/a.db"), TracedFile(1, 8, "/a.db-shm")),
+            files=(
+                TracedFile(0, 0, ""),
+                *(TracedFile(1, 7 + place, "/a.db" + end) for place, end in enumerate(_ENDINGS)),
+            ),
             contexts=tuple(self.contexts),
-            texts=("",),
+            texts=("", "/elsewhere.db"),
             records=records[np.argsort(records["began_ns"], kind="stable")],
             gaps=(),
         )

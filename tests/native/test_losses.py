@@ -91,6 +91,13 @@ def test_a_replacement_is_told_of_both_files(python: Python) -> None:
     assert segment.text(moved["length"]).endswith("/a.db")
     assert segment.text(replaced["length"]).endswith("/new.db")
     assert int(replaced["start"]) == 0
+    modules = {Path(segment.text(r["duration_ns"]).split("+0x")[0]).name for r in (moved, replaced)}
+    assert all(module.startswith(("python", "libpython")) for module in modules)
+
+
+def test_another_name_of_a_database_is_not_the_database(python: Python) -> None:
+    text = "os.link(path, path + '.copy.db'); os.unlink(path + '.copy.db')"
+    assert removals(python(text).only) == [(UNLINKED, "a.db.copy.db")]
 
 
 def test_a_program_that_never_locked_is_known_by_the_name_it_removes(

@@ -47,13 +47,20 @@ def test_the_report_for_a_terminal() -> None:
     assert rendered(STORY) == GOLDEN
 
 
-@pytest.mark.parametrize("story", ["", STORY])
+@pytest.mark.parametrize("story", ["", STORY, STORY + "5 P3 unlink\n6 P3 replace -wal"])
 def test_the_document_keeps_to_its_schema(story: str) -> None:
     schema = json.loads((resources.files(lockscope.report) / "schemas" / "report.json").read_text())
     trace = trace_of(story)
     document = json_report.report_document(trace, analyse(interpret(trace)))
     jsonschema.validate(document, schema)
     assert json.loads(json.dumps(document)) == document
+
+
+def test_files_that_lost_their_names_are_told_once_for_those_alike() -> None:
+    text = rendered("0 P1 RD SHARED\n1 P2 unlink\n2 P2 unlink\n3 P2 unlink -wal\n4 P1 UN ALL")
+    assert "Files that lost their names: 3\n" in text
+    assert "  Process 101 unlinked a.db while process 100 held a.db SHARED. 2 times.\n" in text
+    assert "  Process 101 unlinked a.db-wal.\n" in text
 
 
 def test_a_trace_without_waits_says_so() -> None:

@@ -40,6 +40,7 @@ def removals_of(trace: Trace, files: DatabaseFiles) -> Events:
     removals["at_ns"] = records["began_ns"]
     removals["database"] = database
     removals["other"] = records["length"]
+    removals["origin"] = records["duration_ns"]
     removals["how"] = records["mode"]
     return removals
 

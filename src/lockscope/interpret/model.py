@@ -105,11 +105,13 @@ REMOVAL: Final = np.dtype(
         ("file", "<u4"),
         ("context", "<u4"),
         ("other", "<u4"),
+        ("origin", "<u4"),
         ("how", "u1"),
     ]
 )
 """One file of a database that lost its name; `how` as `trace.kinds.Removal`, `other` is the text of
-its new path or of the path of what took its place."""
+its new path or of the path of what took its place, `origin` that of the place in the program's
+code."""
 
 PAUSE: Final = np.dtype(
     [

@@ -94,8 +94,9 @@ def _end(trace: Trace) -> int:
 
 
 def _timed(records: Records) -> NDArray[np.bool_]:
-    # A FILE record keeps the device in the field of the duration, a HOLDER the start of a process.
-    timed: NDArray[np.bool_] = ~np.isin(records["kind"], (Kind.FILE, Kind.HOLDER))
+    # A FILE record keeps the device in the field of the duration, a HOLDER the start of a process,
+    # a REMOVE the place in the code.
+    timed: NDArray[np.bool_] = ~np.isin(records["kind"], (Kind.FILE, Kind.HOLDER, Kind.REMOVE))
     return timed
 
 

@@ -7,6 +7,7 @@ from typing import Any, Final, TextIO
 import numpy as np
 
 from lockscope.analysis import Analysis, Blocker, Deadlock, Finding, WaitEnd
+from lockscope.analysis.removals import RemovedFile, find_removals, removal_sentence
 from lockscope.interpret.model import Cause, Sampling
 from lockscope.locks.modes import LockMode
 from lockscope.trace.kinds import ERROR_WITHOUT_CODE
@@ -57,6 +58,7 @@ def report_document(trace: Trace, analysis: Analysis) -> Document:
         "errors": [
             _error(analysis, row) for row in source.statements[source.statements["error"] != 0]
         ],
+        "removals": [_removal(analysis, removed) for removed in find_removals(analysis)],
         "findings": [finding_document(finding) for finding in analysis.findings],
         "gaps": [asdict(gap) for gap in source.gaps],
         "sampling": _sampling(source.sampling),
@@ -154,6 +156,21 @@ def _deadlock(analysis: Analysis, deadlock: Deadlock) -> Document:
         "pids": pids,
         "waits": list(deadlock.waits),
         "victim": None if victim is None else analysis.source.processes[victim].pid,
+    }
+
+
+def _removal(analysis: Analysis, removed: RemovedFile) -> Document:
+    return {
+        "pid": removed.pid,
+        "at_s": _seconds(analysis, removed.at_ns),
+        "file": removed.file,
+        "how": removed.how.name.lower(),
+        "other": removed.other,
+        "removed_at": removed.origin,
+        "statement": removed.statement,
+        "source": removed.source,
+        "users": list(removed.users),
+        "sentence": removal_sentence(removed),
     }
 
 

@@ -15,6 +15,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from lockscope.analysis import Analysis, Deadlock, WaitEnd, analyse
+from lockscope.analysis.removals import find_removals, removal_sentence
 from lockscope.interpret import interpret
 from lockscope.interpret.model import Events, Sampling, Verdict
 from lockscope.locks.modes import LockMode
@@ -56,6 +57,7 @@ def render(trace: Trace, analysis: Analysis, out: TextIO) -> None:
         _waits(trace, analysis),
         _errors(trace, analysis),
         _holds(trace, analysis),
+        _removals(trace, analysis),
         _processes(analysis),
     )
     for piece in chain.from_iterable(parts):
@@ -282,8 +284,9 @@ def _place(trace: Trace, indent: str, statement: str | None, source: str | None)
         yield indent + "  ".join(parts)
 
 
-def _relative(source: str, folder: str) -> str:
-    return source.removeprefix(folder.rstrip("/") + "/")
+def _relative(source: str, folder: str, *, anywhere: bool = False) -> str:
+    here = folder.rstrip("/") + "/"
+    return source.replace(f" {here}", " ") if anywhere else source.removeprefix(here)
 
 
 def _short(statement: str, most: int = 66) -> str:
@@ -323,6 +326,19 @@ def _holds(trace: Trace, analysis: Analysis) -> Iterable[str]:
     for group in _alike(holds, longest)[: _ROWS // 2]:
         yield from _hold_lines(trace, analysis, group)
     yield from _silent(analysis, holds[chosen])
+
+
+def _removals(trace: Trace, analysis: Analysis) -> Iterable[str]:
+    """The files of databases that lost their names, those alike told once."""
+    sentences = Counter(
+        _relative(removal_sentence(removed), trace.manifest.folder, anywhere=True)
+        for removed in find_removals(analysis)
+    )
+    if sentences:
+        yield f"\n[bold]Files[/] that lost their names: {sentences.total():,}"
+    for sentence, count in sentences.most_common(_ROWS):
+        yield f"  {escape(sentence)}" + (f" {count:,} times." if count > 1 else "")
+    yield from _left_out(len(sentences))
 
 
 def _silent(analysis: Analysis, holds: Events) -> Iterable[str]:

@@ -17,6 +17,7 @@ __all__ = ["RULES", "Verdict", "diagnose", "find_causes"]
 
 RULES: Final[tuple[Rule, ...]] = (
     broken.closed_descriptor,
+    broken.removed_file,
     refusals.stale_snapshot,
     refusals.rollback_upgrade,
     refusals.wal_upgrade,

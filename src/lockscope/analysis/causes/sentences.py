@@ -60,5 +60,12 @@ def _lost(first: Evidence, times: str) -> str:
     )
 
 
-_OWN: Final[dict[str, Callable[[Evidence, str], str]]] = {"C31": _lost}
+def _taken(first: Evidence, times: str) -> str:
+    return (
+        f"{first.fact('removal')} Whoever has the file open goes on with it, and its locks keep "
+        f"nobody out who opens the path now: {times}."
+    )
+
+
+_OWN: Final[dict[str, Callable[[Evidence, str], str]]] = {"C31": _lost, "C36": _taken}
 """Causes of which more is to be said than who waited for whom."""

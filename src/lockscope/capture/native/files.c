@@ -296,7 +296,8 @@ bool ls_removes_itself(const char *removed) {
 uint32_t ls_file_met(const struct stat *status, const char *met, size_t n) {
   const struct ls_file *known = ls_file_of_inode(status);
   struct ls_slow slow;
-  if (known != NULL) return known->number;
+  /* Of a file with several names another one may have gone. */
+  if (known != NULL && (status->st_nlink == 1 || known->path == hash(met, n))) return known->number;
   if (!ls_slow_enter(&slow)) return 0;
   known = file_named(hash(met, n));
   bool same = known != NULL && known->inode == status->st_ino && known->device == status->st_dev;

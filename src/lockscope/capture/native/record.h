@@ -57,7 +57,8 @@ enum lockscope_kind {
                                duration_ns = field 22 of its stat, texts: length = command line, file = working
                                folder, context = user id + 1, 0 unknown */
   LOCKSCOPE_REMOVE = 22     /* a file of a database lost its name: mode = enum lockscope_removal, start = names it has
-                               left, length = text of its new path, or of the path of what took its place */
+                               left, length = text of its new path, or of the path of what took its place,
+                               duration_ns = text "module+0xoffset" of the call */
 };
 
 enum lockscope_mode { LOCKSCOPE_UNLOCK = 0, LOCKSCOPE_SHARED = 1, LOCKSCOPE_EXCLUSIVE = 2 };

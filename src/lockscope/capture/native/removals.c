@@ -80,9 +80,9 @@ static bool too_many(void) {
   return true;
 }
 
-/* `other` is the new name, or the name of what took the place; NULL for none. */
-static void tell(const struct victim *victim, uint8_t how, int folder, const char *path, int other_folder,
-                 const char *other) {
+/* `other` is the new name, or the name of what took the place; NULL for none. `returns_to` tells whose code it was. */
+static void tell(const struct victim *victim, uint8_t how, const void *returns_to, int folder, const char *path,
+                 int other_folder, const char *other) {
   int before = errno;
   if (!victim->recorded || !ls_at_home() || too_many()) return;
   char whole[PATH_MAX];
@@ -91,6 +91,7 @@ static void tell(const struct victim *victim, uint8_t how, int folder, const cha
       .kind = LOCKSCOPE_REMOVE,
       .mode = how,
       .began_ns = ls_now(),
+      .duration_ns = ls_origin(returns_to),
       .start = victim->status.st_nlink - (how != LOCKSCOPE_RENAMED),
       .length = path_text(other_folder, other),
       .file = n == 0 ? 0 : ls_file_met(&victim->status, whole, n),
@@ -106,7 +107,7 @@ static void tell(const struct victim *victim, uint8_t how, int folder, const cha
   LS_EXPORT int name parameters {                                                                                      \
     struct victim victim = look(folder, path);                                                                         \
     int result = ls_real.name(__VA_ARGS__);                                                                            \
-    if (result == 0) tell(&victim, LOCKSCOPE_UNLINKED, folder, path, 0, NULL);                                         \
+    if (result == 0) tell(&victim, LOCKSCOPE_UNLINKED, __builtin_return_address(0), folder, path, 0, NULL);            \
     return result;                                                                                                     \
   }
 
@@ -120,8 +121,8 @@ LS_UNLINK(remove, (const char *path), AT_FDCWD, path)
     bool same = moved.recorded && replaced.recorded && moved.status.st_ino == replaced.status.st_ino;                  \
     int result = ls_real.name(__VA_ARGS__);                                                                            \
     if (result == 0 && !same) {                                                                                        \
-      tell(&moved, LOCKSCOPE_RENAMED, folder, path, new_folder, new_path);                                             \
-      tell(&replaced, LOCKSCOPE_REPLACED, new_folder, new_path, folder, path);                                         \
+      tell(&moved, LOCKSCOPE_RENAMED, __builtin_return_address(0), folder, path, new_folder, new_path);                \
+      tell(&replaced, LOCKSCOPE_REPLACED, __builtin_return_address(0), new_folder, new_path, folder, path);            \
     }                                                                                                                  \
     return result;                                                                                                     \
   }
