@@ -6,13 +6,14 @@ an error into an exit status.
 
 import argparse
 import importlib
-import os
 import signal
 import sys
 from collections.abc import Sequence
 from typing import Final
 
 from lockscope import __version__
+from lockscope.cli.streams import hold_streams
+from lockscope.cli.words import Words
 from lockscope.errors import EXIT_OK, EXIT_UNABLE, LockscopeError
 
 __all__ = ["main"]
@@ -47,21 +48,29 @@ def main(argv: Sequence[str] | None = None) -> int:
         The exit status.
     """
     words = list(sys.argv[1:] if argv is None else argv)
+    hold_streams()
     try:
-        status = _run(words)
+        status = _status(words)
     except LockscopeError as error:
         print(f"lockscope: {error}", file=sys.stderr)
         return error.exit_status
-    except KeyboardInterrupt:
-        print("lockscope: interrupted; nothing was left running.", file=sys.stderr)
-        return EXIT_UNABLE
-    except BrokenPipeError:
-        # The reader of our output is gone (`| head`); the interpreter would complain once more at
-        # exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except BrokenPipeError:  # the reader of our output is gone: `| head`
         return EXIT_OK
-    # The answer is out: an impatient Ctrl-C must not take the place of its exit status.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    except OSError as error:
+        print(f"lockscope: The system refused it: {error}.", file=sys.stderr)
+        return EXIT_UNABLE
+    finally:
+        # The answer is out: an impatient Ctrl-C must not take the place of its exit status.
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+    return status
+
+
+def _status(words: list[str]) -> int:
+    try:
+        status = _run(words)
+    except SystemExit as end:  # argparse: after --help, or what it could not make sense of
+        status = int(end.code or EXIT_OK)
+    sys.stdout.flush()
     return status
 
 
@@ -75,7 +84,7 @@ def _run(words: list[str]) -> int:
     module = importlib.import_module(f"lockscope.cli.{verb}")
     place = words.index(verb)
     parser.parse_args([*words[:place], "--"])
-    own = argparse.ArgumentParser(
+    own = Words(
         prog=f"lockscope {verb}",
         description=module.DESCRIPTION,
         formatter_class=argparse.RawDescriptionHelpFormatter,
@@ -86,8 +95,8 @@ def _run(words: list[str]) -> int:
     return status
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+def _parser() -> Words:
+    parser = Words(
         prog="lockscope",
         usage="lockscope VERB ...",
         description="See who holds the lock: many processes, one database.",

@@ -11,6 +11,8 @@ from typing import Final
 from lockscope.capture.proc_locks import LockList
 from lockscope.capture.recording import Recording, dated_folder
 from lockscope.cli.durations import duration
+from lockscope.engines.address import sqlite_path
+from lockscope.engines.sqlite import MAGIC
 from lockscope.errors import EXIT_OK, CaptureError, UsageError
 
 __all__ = ["attach", "configure"]
@@ -26,7 +28,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "--database",
         dest="databases",
         metavar="PATH",
-        type=Path,
+        type=sqlite_path,
         action="append",
         default=[],
         help="instead of a command: sample who locks this database; may be given several times",
@@ -88,6 +90,22 @@ def _check(path: Path) -> None:
         )
     if not is_file:
         raise CaptureError(f"{path} is not a file: give the path of a database.", path=path)
+    _doubt(path)
+
+
+def _doubt(path: Path) -> None:
+    """Say so where a file does not begin as a database does. Encrypted ones do not either."""
+    try:
+        with path.open("rb") as file:
+            head = file.read(len(MAGIC))
+    except OSError:  # to watch a database one need not be allowed to read it
+        return
+    if head and head != MAGIC:
+        print(
+            f"lockscope: {path} does not begin as an SQLite database does: it is encrypted, or "
+            "another file. It is watched all the same.",
+            file=sys.stderr,
+        )
 
 
 def _sample(recording: Recording, seconds: float | None) -> None:

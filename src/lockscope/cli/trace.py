@@ -1,6 +1,7 @@
 """`lockscope trace`: record any program, unmodified."""
 
 import argparse
+import errno
 import os
 import shutil
 import signal
@@ -32,6 +33,11 @@ seen.
 exit status: that of the command, also where a signal ended it, 0 with --database; 3 where it could
 not be started or recorded
 """
+
+_NOT_STARTED: Final = {
+    errno.ENOENT: "the interpreter that it names is missing",  # the file itself was found
+    errno.ENOEXEC: "it is no program for this machine, and as a script it lacks a first line #!",
+}
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -158,7 +164,8 @@ def _wait_for(command: list[str], recording: Recording, signals: _Signals) -> in
         # Descriptors that were given to us (a socket, `3<file`) are meant for the command.
         child = signals.child = subprocess.Popen(command, env=environment, close_fds=False)
     except OSError as error:
-        raise CaptureError(f"{command[0]} cannot be started: {error.strerror}.") from error
+        reason = _NOT_STARTED.get(error.errno or 0, error.strerror)
+        raise CaptureError(f"{command[0]} cannot be started: {reason}.") from error
     recording.exit_status = child.wait()
     recording.ended(child.pid, recording.exit_status)
     return recording.exit_status

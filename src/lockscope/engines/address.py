@@ -51,6 +51,8 @@ def _shareable(name: str) -> Path:
         raise UsageError(
             "A database in memory belongs to one process alone: give the path of a file."
         )
+    if name.startswith("file:"):
+        raise UsageError(f"{name} is one of SQLite's own addresses: give a path or sqlite:///path.")
     if "\0" in name:
         raise UsageError("A path cannot hold a NUL character: give the path of a file.")
     return Path(name)

@@ -7,11 +7,11 @@ from typing import Final
 
 from lockscope.errors import DatabaseError
 
-__all__ = ["APPLICATION_ID", "claim", "database_error"]
+__all__ = ["APPLICATION_ID", "MAGIC", "claim", "database_error"]
 
 APPLICATION_ID: Final = 0x4C4B5343
 """`PRAGMA application_id` of what lockscope made ("LKSC"): only there may tables be dropped."""
-_MAGIC: Final = b"SQLite format 3\0"
+MAGIC: Final = b"SQLite format 3\0"
 """The first bytes of every database: https://sqlite.org/fileformat.html#the_database_header"""
 _BUSY_TIMEOUT_S: Final = 1.0
 _PRIMARY: Final = 0xFF
@@ -37,6 +37,7 @@ def claim(path: Path, *, wal: bool) -> None:
     Raises:
         DatabaseError: It is not lockscope's own, or not a database, or cannot be written now.
     """
+    _reach(path)
     _look(path)
     try:
         with closing(sqlite3.connect(path, timeout=_BUSY_TIMEOUT_S, isolation_level=None)) as db:
@@ -55,6 +56,16 @@ def database_error(error: sqlite3.Error, path: Path) -> DatabaseError:
     return DatabaseError(told, path=path)
 
 
+def _reach(path: Path) -> None:
+    try:
+        path.stat()
+    except (FileNotFoundError, NotADirectoryError):
+        return  # to be made, or told by what comes next
+    except OSError as error:
+        told = f"{path} cannot be used: {error.strerror}; choose another with --db."
+        raise DatabaseError(told, path=path) from error
+
+
 def _look(path: Path) -> None:
     if path.is_dir():
         raise DatabaseError(f"{path} is a folder, not a database; name a file in it.", path=path)
@@ -70,10 +81,10 @@ def _look(path: Path) -> None:
         raise DatabaseError(f"{path} is not a regular file; choose another with --db.", path=path)
     try:
         with path.open("rb") as file:
-            head = file.read(len(_MAGIC))
+            head = file.read(len(MAGIC))
     except OSError as error:
         raise DatabaseError(f"{path} cannot be read: {error.strerror}.", path=path) from error
-    if head and head != _MAGIC:
+    if head and head != MAGIC:
         raise DatabaseError(
             f"{path} is not an SQLite database; it was not touched. Choose another with --db.",
             path=path,

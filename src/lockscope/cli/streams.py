@@ -1,0 +1,75 @@
+"""The standard streams, made fit to be written to: closed, full or without a reader."""
+
+import contextlib
+import io
+import os
+import sys
+from typing import TYPE_CHECKING, Final, TextIO
+
+from lockscope.errors import UnableError
+
+if TYPE_CHECKING:
+    from _typeshed import ReadableBuffer
+
+__all__ = ["hold_streams"]
+
+_OUT: Final = 1
+_ERR: Final = 2
+
+
+class _Answer(io.FileIO):
+    """Standard output: the first failure is told, and nothing more is tried."""
+
+    _failed = False
+
+    def write(self, data: "ReadableBuffer", /) -> int:
+        # The interpreter writes what is left once more when it ends, and would complain.
+        if self._failed:
+            return memoryview(data).nbytes
+        try:
+            return super().write(data)
+        except OSError as error:
+            self._failed = True
+            if isinstance(error, BrokenPipeError):
+                raise
+            raise UnableError(
+                f"The answer cannot be written to standard output: {error.strerror}."
+            ) from error
+
+
+class _Told(io.FileIO):
+    """Standard error: what cannot be told is lost, and changes no exit status."""
+
+    def write(self, data: "ReadableBuffer", /) -> int:
+        with contextlib.suppress(OSError):
+            return super().write(data)
+        return memoryview(data).nbytes
+
+
+def hold_streams() -> None:
+    """Take the standard streams' descriptors, closed ones too, and write to them with care.
+
+    Else a trace's file would get the number of a closed stream, and what is meant for the stream
+    would be written into it. A command that is started still finds closed what was closed: the
+    place-holders end at its exec.
+    """
+    if os.name != "posix":  # a Windows console is no file
+        return
+    for number in (0, _OUT, _ERR):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, os.O_RDONLY)  # takes the lowest free number: this one
+    sys.stdout = _text(_Answer(_OUT, "w", closefd=False), sys.stdout)
+    sys.stderr = _text(_Told(_ERR, "w", closefd=False), sys.stderr)
+
+
+def _text(raw: io.FileIO, before: TextIO | None) -> io.TextIOWrapper:
+    like = before if isinstance(before, io.TextIOWrapper) else None
+    return io.TextIOWrapper(
+        io.BufferedWriter(raw),
+        encoding=like.encoding if like else "utf-8",
+        errors=like.errors if like else "backslashreplace",
+        line_buffering=bool(like and like.line_buffering),
+        write_through=bool(like and like.write_through),
+    )
