@@ -23,11 +23,14 @@ def configure(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
     parser.add_argument("database", metavar="DATABASE", help="path or sqlite:/// URL of a database")
     parser.add_argument("--json", action="store_true", help="one JSON document, lockscope.who/1")
+    parser.add_argument(
+        "--no-stack", action="store_true", help="do not read the Python stacks of those in the way"
+    )
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Look and answer."""
-    snapshot = who(sqlite_path(arguments.database))
+    snapshot = who(sqlite_path(arguments.database), stack=not arguments.no_stack)
     if arguments.json:
         from lockscope.report.who_document import render_json  # noqa: PLC0415 - json is not free
 

@@ -4,6 +4,7 @@ import time
 from pathlib import Path
 
 from lockscope.capture.proc_locks import KernelLock, LockList, identities
+from lockscope.live.closeup import look_closer
 from lockscope.live.files import DatabaseFile, DatabaseFiles, find_files
 from lockscope.live.holding import Held, held_locks
 from lockscope.live.model import Holder, Opener, Snapshot, Waiter
@@ -13,7 +14,7 @@ from lockscope.live.wal import read_wal
 __all__ = ["who"]
 
 
-def who(path: Path) -> Snapshot:
+def who(path: Path, *, stack: bool = True) -> Snapshot:
     """Look who holds what of a database now.
 
     Reads `/proc/locks`, `/proc/PID` and the headers of the files; takes no lock and waits for
@@ -21,6 +22,7 @@ def who(path: Path) -> Snapshot:
 
     Args:
         path: The database.
+        stack: Whether to read the Python stacks of those in the way, by py-spy.
 
     Raises:
         DatabaseError: There is no database at the path, or it may not be read.
@@ -32,7 +34,7 @@ def who(path: Path) -> Snapshot:
         database=files.main.path,
         at=time.strftime("%Y-%m-%dT%H:%M:%S%z"),
         write_locked=any(one.writes for one in held),
-        holders=_holders(held),
+        holders=look_closer(_holders(held), stack=stack),
         waiters=_draining(held),
         attached=tuple(
             Opener(look_at(one.pid), one.locks) for one in held if one.is_merely_attached

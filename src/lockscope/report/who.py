@@ -49,7 +49,7 @@ def _holder(holder: Holder, ink: Ink) -> list[str]:
         lines += wrapped(f"{lock.name:<{width}}  {lock.meaning}", "    ", " " * (width + 6))
     lines += wrapped(_held(holder), "    ")
     if holder.doing:
-        lines += wrapped(printable(holder.doing), "    ", "      ")
+        lines += wrapped(printable(_doing(holder)), "    ", "      ")
     if holder.statement:
         lines += wrapped(f"under {printable(holder.statement)}", "    ", "      ")
     if holder.stack:
@@ -89,6 +89,15 @@ def _held(holder: Holder) -> str:
         return "since when cannot be known from outside: --for 2s shows at least how long"
     how = "at least " if holder.held_how == "at least" else ""
     return f"held for {how}{seconds_text(holder.held_s)}"
+
+
+def _doing(holder: Holder) -> str:
+    """Idle times are told from a tenth of a second on: below that, it may just be between two
+    calls.
+    """
+    if holder.idle_s is None or holder.idle_s < 0.1:
+        return holder.doing
+    return f"{holder.doing}; has not run for {seconds_text(holder.idle_s)}"
 
 
 def _waiter(waiter: Waiter, ink: Ink) -> list[str]:
