@@ -230,3 +230,14 @@ def test_nothing_but_the_trace_is_left_behind(tmp_path: Path) -> None:
     done = traced(tmp_path, sys.executable, "-c", script)
     assert done.stdout == "['t.trace']\n"
     assert [path.name for path in tmp_path.iterdir()] == ["t.trace"]
+
+
+@needs_native
+def test_sql_in_a_command_line_is_kept_without_its_literals(tmp_path: Path) -> None:
+    code = "import sqlite3; sqlite3.connect('a.db').execute(\"select 'a secret'\")"
+    done = lockscope("trace", "-q", "--", sys.executable, "-c", code, cwd=tmp_path)
+    assert (done.returncode, done.stderr) == (0, "")
+    [folder] = tmp_path.glob("*.trace")
+    assert folder.name.startswith("python")
+    for file in folder.iterdir():
+        assert b"a secret" not in file.read_bytes()

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from lockscope.capture.arguments import masked
 from lockscope.capture.proc_locks import KernelLock
 from lockscope.trace.writer import process_start
 
@@ -35,17 +36,23 @@ class Holder:
     folder: str
 
 
-def describe(pid: int) -> Holder:
-    """What may be read of a process; empty where it ended or is another user's."""
+def describe(pid: int, *, literals: bool = False) -> Holder:
+    """What may be read of a process; empty where it ended or is another user's.
+
+    Args:
+        pid: The process.
+        literals: Keep its arguments as they are, also those that look like SQL.
+    """
     folder = Path("/proc") / str(pid)
     status = status_of(pid)
-    command = _read(folder / "cmdline").replace("\0", " ").strip() or status.get("Name", "")
+    arguments = _read(folder / "cmdline").rstrip("\0").split("\0")
+    command = " ".join(arguments if literals else masked(arguments)).strip()
     return Holder(
         pid,
         int(status.get("NSpid", str(pid)).split()[-1]),
         process_start(pid),
         int(status["Uid"].split()[1]) if "Uid" in status else None,
-        command[:_LONGEST],
+        (command or status.get("Name", ""))[:_LONGEST],
         _link(folder / "cwd"),
     )
 

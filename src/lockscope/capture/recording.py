@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Final, Self
 
 from lockscope import __version__
+from lockscope.capture.arguments import masked
 from lockscope.capture.preload import LIBRARY, missing_sentence
 from lockscope.capture.pruning import Pruning
 from lockscope.capture.sampler import GENTLE_NS, Sampler
@@ -72,7 +73,8 @@ class Recording:
     Args:
         folder: The trace's folder; it must not exist, or be empty.
         command: The command line that is recorded, for the manifest.
-        literals: Keep the literals of SQL text instead of masking them.
+        literals: Keep the literals of SQL, in statements and in command lines, instead of masking
+            them.
         max_size: Bytes that the trace may have: the newest part is kept; None for no limit.
         databases: Sample the locks on these databases alone, by whatever program; nothing that is
             started is recorded then.
@@ -96,7 +98,7 @@ class Recording:
         self.missing = missing_sentence()
         self._literals = literals
         self.manifest = Manifest(
-            command=command,
+            command=command if literals else masked(command),
             folder=str(Path.cwd()),
             host=socket.gethostname(),
             boot_id=_boot_id(),
@@ -115,7 +117,9 @@ class Recording:
         self._supervisor = Supervisor(self.folder, pruning)
         # Where no lock can be recorded there is nothing to compare samples with.
         self._sampler = (
-            Sampler(self.folder, databases, every_ns) if databases or not self.missing else None
+            Sampler(self.folder, databases, every_ns, literals=literals)
+            if databases or not self.missing
+            else None
         )
 
     def __enter__(self) -> Self:

@@ -63,14 +63,21 @@ class Sampler:
         databases: Sample these alone, by their paths; by default the files that the trace's
             recorders meet.
         every_ns: Time between two samples.
+        literals: Keep the literals of SQL in the holders' command lines.
 
     Raises:
         CaptureError: `databases` were given and the kernel's list cannot be read, or hides locks.
     """
 
     def __init__(
-        self, trace: Path, databases: tuple[Path, ...] = (), every_ns: int = GENTLE_NS
+        self,
+        trace: Path,
+        databases: tuple[Path, ...] = (),
+        every_ns: int = GENTLE_NS,
+        *,
+        literals: bool = False,
     ) -> None:
+        self._literals = literals
         self._alone = bool(databases)
         self._source: FileSource = AskedFiles(databases) if databases else TracedFiles(trace)
         self._list = self._open()
@@ -231,7 +238,7 @@ class Sampler:
         start, looked_ns = self._described.get(pid, (-1, 0))
         if not pid or at_ns - looked_ns < _LOOK_AGAIN_NS:
             return
-        holder = describe(pid)
+        holder = describe(pid, literals=self._literals)
         self._described[pid] = (holder.start, at_ns)
         if holder.start == start:
             return

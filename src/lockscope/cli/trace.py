@@ -126,9 +126,10 @@ def _run_recorded(command: list[str], recording: Recording) -> int:
 
 
 def _default_folder(command: list[str]) -> Path:
-    # `python script.py` is better remembered by its script.
+    # `python script.py` is better remembered by its script; `python -c CODE` by nothing of it.
     words = [word for word in command if not word.startswith("-")]
-    named = words[1] if len(words) > 1 and Path(words[0]).name.startswith("python") else command[0]
+    script = len(words) > 1 and Path(words[0]).name.startswith("python") and "-c" not in command
+    named = words[1] if script else command[0]
     return dated_folder(Path(named).stem or "command")
 
 

@@ -1,6 +1,7 @@
 /* A process's beginning, fork and end. */
 #include "real.h"
 
+#include "arguments.h"
 #include "clock.h"
 #include "environment.h"
 #include "files.h"
@@ -39,9 +40,10 @@ uint64_t ls_process_start(void) {
 }
 
 static uint32_t command_line(void) {
-  char line[LONGEST_TEXT];
+  char line[LONGEST_TEXT], kept[LONGEST_TEXT];
   size_t n = ls_read_proc("/proc/self/cmdline", line, sizeof line);
   while (n > 0 && line[n - 1] == '\0') n--;
+  if (!ls_keep_literals()) return ls_text(kept, ls_mask_arguments(line, n, kept, sizeof kept));
   for (size_t i = 0; i < n; i++) {
     if (line[i] == '\0') line[i] = ' ';
   }
