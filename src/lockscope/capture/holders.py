@@ -2,9 +2,8 @@
 
 import os
 import stat
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
 
 from lockscope.capture.arguments import masked
 from lockscope.capture.proc_locks import KernelLock
@@ -15,8 +14,7 @@ __all__ = ["Holder", "describe", "holder_of_description", "status_of"]
 _LONGEST: Final = 2048
 
 
-@dataclass(frozen=True, slots=True)
-class Holder:
+class Holder(NamedTuple):
     """A process that holds a lock.
 
     Attributes:

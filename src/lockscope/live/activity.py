@@ -7,8 +7,7 @@ sleep in (`proc_pid_wchan(5)`).
 
 import os
 import time
-from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 from lockscope.live.idleness import SchedulerClocks
 from lockscope.live.system_calls import CHANNELS, FILE_CALLS, PHRASES, SLEEPS, call_name
@@ -33,8 +32,7 @@ _HIDDEN: Final = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Activity:
+class Activity(NamedTuple):
     """What a process is doing at one moment.
 
     Attributes:

@@ -1,7 +1,6 @@
 """Holders looked at closely: what each is doing, and where in its Python code."""
 
 from collections.abc import Iterable
-from dataclasses import replace
 
 from lockscope.live.activity import Activity, activity
 from lockscope.live.idleness import SchedulerClocks
@@ -44,8 +43,7 @@ def _in_the_way(holders: tuple[Holder, ...]) -> list[int]:
 
 def _told(holder: Holder, doing: Activity, stack: Stack) -> Holder:
     notes = tuple(f"{note[0].upper()}{note[1:]}." for note in (doing.note, stack.note) if note)
-    return replace(
-        holder,
+    return holder._replace(
         doing=doing.doing,
         idle_s=doing.idle_s,
         stack=stack.frames,

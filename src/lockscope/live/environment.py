@@ -9,25 +9,14 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
-from typing import Final
 
 import psutil
 
 from lockscope import __version__
+from lockscope.live.mounts import unfit
 from lockscope.live.selftest import hook_check, lock_check
 
 __all__ = ["Check", "Environment", "Verdict", "look"]
-
-_UNFIT: Final = {
-    "network": (
-        "nfs", "nfs4", "cifs", "smb3", "smbfs", "afs", "ceph", "glusterfs", "lustre", "davfs"
-    ),
-    "shared with another machine or its host": (
-        "9p", "virtiofs", "vboxsf", "vmhgfs", "prl_fs", "drvfs", "gfs2", "ocfs2", "fuse", "osxfs"
-    ),
-}  # fmt: skip
-"""File systems on which one side may not see the other's locks: `mount(8)` types. `fuse` stands for
-every `fuse.*`."""
 
 
 class Verdict(StrEnum):
@@ -157,16 +146,15 @@ def _file_system(folder: Path) -> tuple[str, str]:
 
 
 def _file_system_check(file_system: str) -> Check:
-    kind = file_system.split(".", 1)[0]
-    for what, types in _UNFIT.items():
-        if kind in types:
-            return Check(
-                "file system",
-                Verdict.WARNING,
-                f"{file_system} is {what}: locks may not be seen by the other side.",
-                "Put the database on a local file system, or let one machine alone use it.",
-            )
-    if kind == "unknown":
+    what = unfit(file_system)
+    if what is not None:
+        return Check(
+            "file system",
+            Verdict.WARNING,
+            f"{file_system} is {what}: locks may not be seen by the other side.",
+            "Put the database on a local file system, or let one machine alone use it.",
+        )
+    if file_system == "unknown":
         return Check("file system", Verdict.UNKNOWN, "its type cannot be told")
     return Check("file system", Verdict.FINE, f"{file_system} is local")
 

@@ -4,22 +4,22 @@ import os
 import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
 
 from lockscope.errors import DatabaseError
 
-__all__ = ["DatabaseFile", "DatabaseFiles", "find_files", "opened"]
+__all__ = ["DatabaseFile", "DatabaseFiles", "file_at", "find_files", "journal_head", "opened"]
 
 _MAGIC: Final = b"SQLite format 3\0"
 _HEADER_BYTES: Final = 100
 """https://sqlite.org/fileformat.html#the_database_header: page size at 16, write and read version
 (2: WAL) at 18 and 19."""
 
+_JOURNAL_HEAD_BYTES: Final = 28
 
-@dataclass(frozen=True, slots=True)
-class DatabaseFile:
+
+class DatabaseFile(NamedTuple):
     """One file at one moment."""
 
     path: str
@@ -28,8 +28,7 @@ class DatabaseFile:
     size: int
 
 
-@dataclass(frozen=True, slots=True)
-class DatabaseFiles:
+class DatabaseFiles(NamedTuple):
     """A database and what lies beside it.
 
     Attributes:
@@ -46,9 +45,6 @@ class DatabaseFiles:
     page_bytes: int
     is_wal: bool
 
-    def __iter__(self) -> Iterator[DatabaseFile]:
-        return (file for file in (self.main, self.wal, self.shm, self.journal) if file is not None)
-
 
 def find_files(path: Path) -> DatabaseFiles:
     """Find a database's files.
@@ -58,8 +54,26 @@ def find_files(path: Path) -> DatabaseFiles:
     """
     main = _main(path)
     page_bytes, is_wal = _header(main)
-    wal, shm, journal = (_beside(main.path + suffix) for suffix in ("-wal", "-shm", "-journal"))
+    wal, shm, journal = (file_at(main.path + suffix) for suffix in ("-wal", "-shm", "-journal"))
     return DatabaseFiles(main, wal, shm, journal, page_bytes, is_wal)
+
+
+def journal_head(files: DatabaseFiles) -> bytes:
+    """The head of the rollback journal: a random number in it tells one transaction's from the
+    next's (https://sqlite.org/fileformat.html#the_rollback_journal).
+
+    Returns:
+        Nothing where no transaction's pages are in it: there is none, it is empty, or its head was
+        overwritten with zeros when its transaction ended (`pager.c`, hasHotJournal).
+    """
+    if files.main.size == 0:
+        return b""
+    try:
+        with opened(files.main.path + "-journal") as descriptor:
+            head = os.pread(descriptor, _JOURNAL_HEAD_BYTES, 0)
+    except OSError:
+        return b""
+    return head if head[:1] not in (b"", b"\0") else b""
 
 
 @contextmanager
@@ -118,7 +132,8 @@ def _header(main: DatabaseFile) -> tuple[int, bool]:
     return 65536 if size == 1 else size, head[18] == 2
 
 
-def _beside(path: str) -> DatabaseFile | None:
+def file_at(path: str) -> DatabaseFile | None:
+    """The file at a path; None where there is none."""
     try:
         status = os.stat(path)  # noqa: PTH116
     except OSError:

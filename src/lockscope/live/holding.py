@@ -1,8 +1,7 @@
 """Who holds which of SQLite's locks: the kernel's list, in SQLite's words."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 from lockscope.capture.proc_locks import KernelLock
 from lockscope.live.model import HeldLock
@@ -23,11 +22,21 @@ _WRITING: Final = frozenset(
     {Slot.PENDING, Slot.RESERVED, Slot.SHARED, Slot.WAL_WRITE, Slot.WAL_RECOVER, Slot.WAL_DMS}
 )
 """Locked exclusively, each of these refuses a write by anybody else."""
+
+_Mode = tuple[Slot, LockMode]
 _ATTACHED: Final = frozenset({(Slot.SHARED, LockMode.SHARED), (Slot.WAL_DMS, LockMode.SHARED)})
+_EXCLUSIVE: Final = (Slot.SHARED, LockMode.EXCLUSIVE)
+_RESERVED: Final = (Slot.RESERVED, LockMode.EXCLUSIVE)
+_TOGETHER: Final = {
+    ((Slot.PENDING, LockMode.EXCLUSIVE), _EXCLUSIVE): "keeps new readers out",
+    (_RESERVED, _EXCLUSIVE): "is in a write transaction",
+    (_RESERVED, (Slot.PENDING, LockMode.EXCLUSIVE)): "is in a write transaction",
+    ((Slot.SHARED, LockMode.SHARED), _RESERVED): "reads what its own transaction sees",
+}
+"""What a lock means beside another of the same process, where that is less than it means alone."""
 
 
-@dataclass(frozen=True, slots=True)
-class Held:
+class Held(NamedTuple):
     """What one process holds of one database.
 
     Attributes:
@@ -38,7 +47,7 @@ class Held:
     """
 
     pid: int
-    slots: tuple[tuple[Slot, LockMode], ...]
+    slots: tuple[_Mode, ...]
     locks: tuple[HeldLock, ...]
     is_wal: bool
 
@@ -84,18 +93,37 @@ def held_locks(
         names: Paths of the two files.
         is_wal: Whether the database is in WAL mode.
     """
-    found: dict[int, dict[tuple[Slot, LockMode], HeldLock]] = {}
-    for locks, file, candidates in (
-        (main, names[0], DATABASE_SLOTS),
-        (shm, names[1], SHM_SLOTS),
-    ):
+    found: dict[int, dict[_Mode, KernelLock]] = {}
+    for locks, candidates in ((main, DATABASE_SLOTS), (shm, SHM_SLOTS)):
         for lock in locks:
-            mode = LockMode(int(lock.mode))
             for slot in slots_in(lock.start, lock.length, candidates):
-                told = meaning(slot, mode, is_wal=is_wal)
-                held = HeldLock(lock_name(slot, mode), file, told, lock.described)
-                found.setdefault(lock.pid, {})[slot, mode] = held
-    return tuple(
-        Held(pid, tuple(sorted(locks)), tuple(locks[key] for key in sorted(locks)), is_wal)
-        for pid, locks in sorted(found.items())
+                found.setdefault(lock.pid, {})[slot, LockMode(int(lock.mode))] = lock
+    return tuple(_held(pid, found[pid], names, is_wal=is_wal) for pid in sorted(found))
+
+
+def _held(
+    pid: int, locks: dict[_Mode, KernelLock], names: tuple[str, str], *, is_wal: bool
+) -> Held:
+    slots = tuple(sorted(locks))
+    return Held(
+        pid,
+        slots,
+        tuple(
+            HeldLock(
+                lock_name(slot, mode),
+                names[slot in SHM_SLOTS],
+                _told((slot, mode), slots, is_wal=is_wal),
+                locks[slot, mode].described,
+            )
+            for slot, mode in slots
+        ),
+        is_wal,
     )
+
+
+def _told(one: _Mode, slots: tuple[_Mode, ...], *, is_wal: bool) -> str:
+    if not is_wal:
+        for (own, beside), told in _TOGETHER.items():
+            if own == one and beside in slots:
+                return told
+    return meaning(*one, is_wal=is_wal)

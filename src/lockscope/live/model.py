@@ -1,13 +1,11 @@
 """What is seen of a database at one moment."""
 
-from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NamedTuple
 
 __all__ = ["HeldLock", "Holder", "Opener", "Pin", "Process", "Snapshot", "Waiter", "WalState"]
 
 
-@dataclass(frozen=True, slots=True)
-class HeldLock:
+class HeldLock(NamedTuple):
     """One lock of SQLite's protocol that a process holds.
 
     Attributes:
@@ -23,8 +21,7 @@ class HeldLock:
     by_description: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Process:
+class Process(NamedTuple):
     """Who a process is, as far as this user may know.
 
     Attributes:
@@ -48,8 +45,7 @@ class Process:
     inner_pid: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Holder:
+class Holder(NamedTuple):
     """A process that holds a lock which can stand in somebody's way.
 
     Attributes:
@@ -82,8 +78,7 @@ class Holder:
     notes: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Waiter:
+class Waiter(NamedTuple):
     """A process that waits for the database.
 
     Attributes:
@@ -107,8 +102,7 @@ class Waiter:
     source: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Opener:
+class Opener(NamedTuple):
     """A process that has the database open and stands in nobody's way.
 
     Attributes:
@@ -120,8 +114,7 @@ class Opener:
     locks: tuple[HeldLock, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Pin:
+class Pin(NamedTuple):
     """Readers of one snapshot of the log.
 
     Attributes:
@@ -139,8 +132,7 @@ class Pin:
     bytes_behind: int
 
 
-@dataclass(frozen=True, slots=True)
-class WalState:
+class WalState(NamedTuple):
     """The write-ahead log.
 
     Attributes:
@@ -160,8 +152,7 @@ class WalState:
     sentence: str
 
 
-@dataclass(frozen=True, slots=True)
-class Snapshot:
+class Snapshot(NamedTuple):
     """Who holds what of a database at one moment.
 
     Attributes:

@@ -1,16 +1,14 @@
 """Who a process is at this moment, and which processes have a database open."""
 
-import contextlib
 import os
 import time
-from collections.abc import Iterable
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
 
 from lockscope.capture.holders import describe, status_of
 from lockscope.live.model import Process
 
-__all__ = ["look_at", "openers"]
+__all__ = ["OpenFile", "look_at", "open_files"]
 
 _STATES: Final = {
     "R": "running",
@@ -26,13 +24,29 @@ _STATES: Final = {
 _DELETED: Final = " (deleted)"
 
 
+class OpenFile(NamedTuple):
+    """A file that a process has open.
+
+    Attributes:
+        path: Where it lies, or lay when it was deleted; as the process's mounts show it.
+        device: Its device, as `stat` gives it.
+        inode: Its inode.
+        links: How many names it has: 0 after it was deleted.
+    """
+
+    path: str
+    device: int
+    inode: int
+    links: int
+
+
 def look_at(pid: int) -> Process:
     """What may be read of a process."""
     if not pid:
         return Process(0)
     status = status_of(pid)
     if not status:
-        return Process(pid, state="gone" if not Path("/proc", str(pid)).exists() else "unknown")
+        return Process(pid, state="unknown" if _exists(pid) else "gone")
     holder = describe(pid)
     return Process(
         pid=pid,
@@ -46,32 +60,59 @@ def look_at(pid: int) -> Process:
     )
 
 
-def openers(paths: Iterable[str]) -> tuple[dict[int, set[str]], int]:
-    """Which processes have which of some files open, deleted ones included.
+def open_files(name: str) -> tuple[dict[int, tuple[OpenFile, ...]], int]:
+    """Which processes have a database's files open, deleted and renamed ones included.
+
+    Args:
+        name: The database's name without its folder: another mount namespace, as a container's, may
+            show it in another folder.
 
     Returns:
-        Paths by pid, as `/proc/PID/fd` names them; and how many processes may not be looked into.
+        The files by pid whose name begins so; and how many processes may not be looked into.
     """
-    wanted = {name for path in paths for name in (path, path + _DELETED)}
-    found: dict[int, set[str]] = {}
-    closed = 0
-    for name in os.listdir("/proc"):  # noqa: PTH208 - hundreds of names, no Path for each
-        if not name.isdecimal():
+    found: dict[int, tuple[OpenFile, ...]] = {}
+    closed, own = 0, str(os.getpid())
+    for pid in os.listdir("/proc"):  # noqa: PTH208 - hundreds of names, no Path for each
+        if not pid.isdecimal() or pid == own:
             continue
-        folder = f"/proc/{name}/fd"
         try:
-            numbers = os.listdir(folder)  # noqa: PTH208
+            files = _open_files(f"/proc/{pid}/fd", name)
         except PermissionError:
             closed += 1
             continue
         except OSError:
             continue
-        for number in numbers:
-            with contextlib.suppress(OSError):
-                target = os.readlink(f"{folder}/{number}")  # noqa: PTH115
-                if target in wanted:
-                    found.setdefault(int(name), set()).add(target)
+        if files:
+            found[int(pid)] = files
     return found, closed
+
+
+def _open_files(folder: str, name: str) -> tuple[OpenFile, ...]:
+    found = []
+    for number in os.listdir(folder):  # noqa: PTH208
+        link = f"{folder}/{number}"
+        try:
+            target = os.readlink(link)  # noqa: PTH115
+            if not target.rpartition("/")[2].startswith(name):
+                continue
+            status = os.stat(link)  # noqa: PTH116
+        except OSError:
+            continue
+        found.append(
+            OpenFile(target.removesuffix(_DELETED), status.st_dev, status.st_ino, status.st_nlink)
+        )
+    return tuple(found)
+
+
+def _exists(pid: int) -> bool:
+    """Whether a process is there, which `/proc` may hide (`proc(5)`, hidepid)."""
+    try:
+        os.kill(pid, 0)
+    except PermissionError:
+        return True
+    except OSError:
+        return False
+    return True
 
 
 def _user_name(user: int | None) -> str | None:

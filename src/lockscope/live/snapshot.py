@@ -3,15 +3,17 @@
 import time
 from pathlib import Path
 
-from lockscope.capture.proc_locks import KernelLock, LockList, identities
+from lockscope.errors import CaptureError
 from lockscope.live.closeup import look_closer
-from lockscope.live.files import DatabaseFile, DatabaseFiles, find_files
-from lockscope.live.holding import Held, held_locks
-from lockscope.live.model import Holder, Opener, Snapshot, Waiter
-from lockscope.live.processes import look_at
+from lockscope.live.files import DatabaseFile, find_files, journal_head
+from lockscope.live.holding import Held
+from lockscope.live.model import Holder, Opener, Process, Snapshot, Waiter
+from lockscope.live.processes import OpenFile, look_at, open_files
+from lockscope.live.sight import LockSight
+from lockscope.live.unhealthy import Scene, holder_notes, notes
 from lockscope.live.wal import read_wal
 
-__all__ = ["who"]
+__all__ = ["look", "who"]
 
 
 def who(path: Path, *, stack: bool = True) -> Snapshot:
@@ -26,44 +28,82 @@ def who(path: Path, *, stack: bool = True) -> Snapshot:
 
     Raises:
         DatabaseError: There is no database at the path, or it may not be read.
-        CaptureError: The kernel's list of locks cannot be read here.
+        CaptureError: The kernel's list of locks cannot be read here, or shows nothing of a file
+            system that other machines share.
     """
-    files = find_files(path)
-    held = _held(files)
+    with LockSight(find_files(path)) as sight:
+        return look(sight, stack=stack)
+
+
+def look(sight: LockSight, *, stack: bool = True) -> Snapshot:
+    """Look who holds what now, through a view that stays open.
+
+    Args:
+        sight: The view.
+        stack: Whether to read Python stacks.
+
+    Raises:
+        CaptureError: Nothing is seen on a file system that other machines share.
+    """
+    scene = _scene(sight)
+    if scene.unfit is not None and not scene.held:
+        raise CaptureError(
+            f"{scene.files.main.path} lies on a file system that is {scene.unfit}: nobody on this "
+            "machine locks it, and the locks of others are not seen here. Look on each of them.",
+            path=Path(scene.files.main.path),
+        )
+    processes = {one.pid: look_at(one.pid) for one in scene.held}
     return Snapshot(
-        database=files.main.path,
+        database=scene.files.main.path,
         at=time.strftime("%Y-%m-%dT%H:%M:%S%z"),
-        write_locked=any(one.writes for one in held),
-        holders=look_closer(_holders(held), stack=stack),
-        waiters=_draining(held),
-        attached=tuple(
-            Opener(look_at(one.pid), one.locks) for one in held if one.is_merely_attached
-        ),
-        wal=read_wal(files, held),
-        notes=(),
-        is_wal=files.is_wal,
+        write_locked=any(one.writes for one in scene.held),
+        holders=look_closer(_holders(scene, processes), stack=stack),
+        waiters=_draining(scene.held, processes),
+        attached=_attached(scene, processes),
+        wal=read_wal(scene.files, scene.held),
+        notes=notes(scene),
+        is_wal=scene.files.is_wal,
     )
 
 
-def _held(files: DatabaseFiles) -> tuple[Held, ...]:
-    with LockList() as locks:
-        locks.check()
-        main, shm = _names(files.main), _names(files.shm)
-        seen = locks.locks({*main, *shm})
-    return held_locks(
-        _of(seen, main),
-        _of(seen, shm),
-        (files.main.path, f"{files.main.path}-shm"),
-        is_wal=files.is_wal,
+def _scene(sight: LockSight) -> Scene:
+    opened, unseen = open_files(sight.files.main.path.rpartition("/")[2])
+    before = journal_head(sight.files)
+    held = sight.held()
+    is_settled = sight.is_settled
+    # The same journal before and after: nobody was writing it in between, when nobody held a lock.
+    journal = before if before and journal_head(sight.files) == before else b""
+    return Scene(
+        sight.files, held, journal, opened, unseen, _former(sight, opened), is_settled, sight.unfit
     )
 
 
-def _names(file: DatabaseFile | None) -> tuple[tuple[int, int], ...]:
-    return () if file is None else identities(file.path, file.device, file.inode)
+def _former(
+    sight: LockSight, opened: dict[int, tuple[OpenFile, ...]]
+) -> dict[int, tuple[str, ...]]:
+    """Names of the locks that processes hold on files which were deleted, by pid."""
+    deleted = {file for files in opened.values() for file in files if not file.links}
+    found: dict[int, tuple[str, ...]] = {}
+    for file in deleted:
+        gone = DatabaseFile(file.path, file.device, file.inode, 0)
+        for one in sight.held_of(gone, is_shm=file.path.endswith("-shm")):
+            names = tuple(lock.name for lock in one.locks)
+            found[one.pid] = found.get(one.pid, ()) + names
+    return found
 
 
-def _of(locks: set[KernelLock], names: tuple[tuple[int, int], ...]) -> list[KernelLock]:
-    return [lock for lock in locks if (lock.device, lock.inode) in names]
+def _attached(scene: Scene, processes: dict[int, Process]) -> tuple[Opener, ...]:
+    """Who has the database open and stands in nobody's way."""
+    holding = {one.pid for one in scene.held}
+    main = scene.files.main
+    idle = [
+        Opener(look_at(pid), ())
+        for pid, files in scene.opened.items()
+        if pid not in holding
+        and any((file.device, file.inode) == (main.device, main.inode) for file in files)
+    ]
+    merely = [Opener(processes[one.pid], one.locks) for one in scene.held if one.is_merely_attached]
+    return tuple(sorted(merely + idle, key=lambda opener: opener.process.pid))
 
 
 def _readers_before(held: tuple[Held, ...], one: Held) -> tuple[int, ...]:
@@ -73,14 +113,16 @@ def _readers_before(held: tuple[Held, ...], one: Held) -> tuple[int, ...]:
     return tuple(other.pid for other in held if other.reads and other.pid != one.pid)
 
 
-def _holders(held: tuple[Held, ...]) -> tuple[Holder, ...]:
+def _holders(scene: Scene, processes: dict[int, Process]) -> tuple[Holder, ...]:
+    held = scene.held
     blocked = {one.pid: _readers_before(held, one) for one in held}
     holders = [
         Holder(
-            look_at(one.pid),
+            processes[one.pid],
             one.locks,
             writes=one.writes,
             blocks=tuple(pid for pid, readers in blocked.items() if one.pid in readers),
+            notes=holder_notes(scene, one, processes[one.pid]),
         )
         for one in held
         if not one.is_merely_attached
@@ -98,10 +140,10 @@ def _holders(held: tuple[Held, ...]) -> tuple[Holder, ...]:
     )
 
 
-def _draining(held: tuple[Held, ...]) -> tuple[Waiter, ...]:
+def _draining(held: tuple[Held, ...], processes: dict[int, Process]) -> tuple[Waiter, ...]:
     return tuple(
         Waiter(
-            process=look_at(one.pid),
+            process=processes[one.pid],
             wants="EXCLUSIVE",
             waited_s=None,
             blockers=readers,

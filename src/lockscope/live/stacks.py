@@ -14,8 +14,7 @@ import signal
 import sys
 import time
 from collections.abc import Iterable
-from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 __all__ = ["Stack", "StackReader", "is_python"]
 
@@ -33,8 +32,7 @@ _LIBRARY: Final = re.compile(r"/(site|dist)-packages/|/lib(64)?/python3[^/]*/|^<
 _DENIED: Final = re.compile(r"permission|not permitted|os error (1|13)\b", re.IGNORECASE)
 
 
-@dataclass(frozen=True, slots=True)
-class Stack:
+class Stack(NamedTuple):
     """The Python stack of one thread.
 
     Attributes:

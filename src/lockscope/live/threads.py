@@ -8,8 +8,7 @@ root alone; its state and wait channel are shown to more.
 import contextlib
 import os
 import struct
-from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 __all__ = ["Call", "Thread", "read_memory", "read_text", "read_time_ns", "threads_of"]
 
@@ -18,8 +17,7 @@ _MOST_THREADS: Final = 64
 _TIMESPEC: Final = struct.Struct("=qq")
 
 
-@dataclass(frozen=True, slots=True)
-class Call:
+class Call(NamedTuple):
     """A system call that a thread is in.
 
     Attributes:
@@ -33,8 +31,7 @@ class Call:
     stack_pointer: int
 
 
-@dataclass(frozen=True, slots=True)
-class Thread:
+class Thread(NamedTuple):
     """One thread at one moment.
 
     Attributes:

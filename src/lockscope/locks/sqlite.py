@@ -4,9 +4,8 @@ The offsets are part of SQLite's file format (`os.h`: PENDING_BYTE, RESERVED_BYT
 SHARED_SIZE; `os_unix.c`: UNIX_SHM_BASE, UNIX_SHM_DMS; `wal.c`: WAL_WRITE_LOCK and following).
 """
 
-from dataclasses import dataclass
 from enum import IntEnum
-from typing import Final
+from typing import Final, NamedTuple
 
 from lockscope.locks.modes import LockMode
 
@@ -48,8 +47,7 @@ class Slot(IntEnum):
         return self.name.replace("_", " ")
 
 
-@dataclass(frozen=True, slots=True)
-class ByteRange:
+class ByteRange(NamedTuple):
     """Bytes `first` (included) to `end` (excluded) of a file."""
 
     first: int

@@ -1,0 +1,56 @@
+"""On which file system a path lies, from the kernel's table of mounts."""
+
+from typing import Final, NamedTuple
+
+__all__ = ["MOUNTS", "UNFIT", "Mount", "mount_of", "unfit"]
+
+MOUNTS: Final = "/proc/self/mountinfo"
+UNFIT: Final = {
+    "network": (
+        "nfs", "nfs4", "cifs", "smb3", "smbfs", "afs", "ceph", "glusterfs", "lustre", "davfs"
+    ),
+    "shared with another machine or its host": (
+        "9p", "virtiofs", "vboxsf", "vmhgfs", "prl_fs", "drvfs", "gfs2", "ocfs2", "fuse", "osxfs"
+    ),
+}  # fmt: skip
+"""File systems on which one side may not see the other's locks: `mount(8)` types. `fuse` stands for
+every `fuse.*`."""
+
+
+class Mount(NamedTuple):
+    """One mounted file system.
+
+    Attributes:
+        point: Where.
+        kind: Its type; `unknown` where the table cannot be read.
+    """
+
+    point: str
+    kind: str
+
+
+def mount_of(path: str, table: str = MOUNTS) -> Mount:
+    """The mount that a path lies on.
+
+    Args:
+        path: Absolute, without symbolic links.
+        table: The table (`proc_pid_mountinfo(5)`).
+    """
+    best = Mount("", "unknown")
+    try:
+        with open(table, encoding="utf-8", errors="surrogateescape") as lines:  # noqa: PTH123
+            rows = [line.split(" ") for line in lines]
+    except OSError:
+        return best
+    for fields in rows:
+        point = fields[4].encode("utf-8", "surrogateescape").decode("unicode_escape")
+        # The later of two mounts on one point covers the earlier.
+        if len(point) >= len(best.point) and (path + "/").startswith(point.rstrip("/") + "/"):
+            best = Mount(point, fields[fields.index("-") + 1])
+    return best
+
+
+def unfit(kind: str) -> str | None:
+    """Why one side may not see another's locks on a type of file system; None where it does."""
+    bare = kind.split(".", 1)[0]
+    return next((what for what, kinds in UNFIT.items() if bare in kinds), None)
