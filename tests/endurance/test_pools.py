@@ -3,6 +3,7 @@
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -10,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from lockscope.capture.preload import missing_sentence
-from lockscope.trace.kinds import Kind
+from lockscope.trace.kinds import EndMode, Kind
 from lockscope.trace.reader import read_trace
 
 pytestmark = [
@@ -79,6 +80,51 @@ def test_every_way_in_which_python_starts_a_process(method: str, tmp_path: Path)
     locks = trace.of_kind(Kind.LOCK)
     assert len(locks) == 8
     assert len(set(locks["process"].tolist())) == 4
+    assert trace.gaps == ()
+
+
+ORPHAN = f"""
+import fcntl, os
+orphaned, go = os.pipe()
+over, end = os.pipe()
+middle = os.fork()
+if middle == 0:
+    if os.fork() == 0:
+        os.read(orphaned, 1)
+        file = open("a.db", "w")
+        {LOCK}
+        os.write(end, b"x")
+    os._exit(0)
+os.waitpid(middle, 0)
+os.write(go, b"x")
+os.read(over, 1)
+print(middle)
+"""
+
+
+def test_an_orphan_names_the_parent_that_it_had(tmp_path: Path) -> None:
+    middle = traced(tmp_path, sys.executable, "-c", ORPHAN).stdout
+    [orphan] = [p for p in read_trace(tmp_path / "t.trace").processes if p.watched]
+    assert orphan.parent == int(middle)
+
+
+BECOMES = f"""
+import fcntl, os
+file = open("a.db", "w")
+{LOCK}
+os.execv("/bin/sh", ["sh", "-c", "kill -9 $$"])
+"""
+
+
+@pytest.mark.skipif(not Path("/bin/sh").exists(), reason="no shell")
+def test_who_became_a_program_without_a_database_was_not_killed_in_it(tmp_path: Path) -> None:
+    command = [*LOCKSCOPE, "trace", "-q", "-o", "t.trace", "--", sys.executable, "-c", BECOMES]
+    done = subprocess.run(command, cwd=tmp_path, check=False)
+    assert done.returncode == -signal.SIGKILL
+    trace = read_trace(tmp_path / "t.trace")
+    [process] = [p for p in trace.processes if p.watched]
+    assert (process.exited, process.end) == (True, EndMode.SIGNALLED)
+    assert process.ended_ns > int(trace.of_kind(Kind.EXEC)["began_ns"][-1])
     assert trace.gaps == ()
 
 

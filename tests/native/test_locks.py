@@ -18,7 +18,7 @@ PENDING, RESERVED, SHARED = 0x40000000, 0x40000001, 0x40000002
 
 def test_every_command_and_mode_is_recorded_as_it_was_asked_for(play: Play, tmp_path: Path) -> None:
     ran = play("locks", tmp_path / "a.db")
-    main, holder = ran.segments
+    holder, main = ran.segments  # the other process was the first to lock
     assert requests(holder) == [(Kind.LOCK, Mode.EXCLUSIVE, RESERVED, 1, 0)]
     assert requests(main) == [
         (Kind.LOCK, Mode.SHARED, SHARED, 510, 0),

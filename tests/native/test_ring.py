@@ -146,7 +146,7 @@ def test_ended_processes_make_room_for_new_ones(actor: Path, tmp_path: Path) -> 
     assert room is not None
     assert room.removed > 100
     kept = list(trace.glob("*-native.segment"))
-    assert len(kept) + room.removed == 301
+    assert len(kept) + room.removed == 300
     read = read_trace(trace)
     [gap] = [gap for gap in read.gaps if "taken away" in gap.sentence]
     assert f"{room.removed} segments of processes that had ended" in gap.sentence

@@ -100,8 +100,15 @@ def test_a_limit_on_file_sizes_kills_nobody(play: Play, tmp_path: Path) -> None:
 
 
 def test_a_process_without_a_descriptor_left_goes_on(play: Play, tmp_path: Path) -> None:
-    segment = play("descriptors", tmp_path / "a.db", "5000").only
-    assert_blind_but_honest(segment, 10_000)
+    segment = play("descriptors", "after", tmp_path / "a.db", "5000").only
+    assert_blind_but_honest(segment, 10_002)
+
+
+def test_a_segment_that_could_not_be_begun_in_time_says_so(play: Play, tmp_path: Path) -> None:
+    segment = play("descriptors", "before", tmp_path / "a.db", "5000").only
+    assert segment.records["kind"].tolist() == [Kind.PROCESS, Kind.EXIT]
+    assert segment.header["lost"] == 10_000
+    assert 0 < segment.header["blind_ns"] < segment.header["started_ns"]
 
 
 @pytest.fixture

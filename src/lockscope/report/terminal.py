@@ -93,8 +93,8 @@ def _head(trace: Trace, analysis: Analysis) -> Iterable[str]:
     )
     yield f"[bold]{escape(' '.join(trace.manifest.command))}[/]"
     yield (
-        f"{_count(sum(p.watched for p in source.processes), 'process', 'processes')}, of which "
-        f"{len(np.unique(source.events['process']))} locked a database; {duration}, "
+        f"{_count(sum(p.watched for p in source.processes), 'process', 'processes')} with a "
+        f"database, of which {len(np.unique(source.events['process']))} locked one; {duration}, "
         f"{_count(requests, 'hold' if sampled else 'lock request')}; {databases}"
     )
     if source.inferred:

@@ -45,11 +45,12 @@ class Process:
         parent: Its parent's pid, 0 where unknown.
         command: Its command line, of its last program.
         folder: Its working folder when that program started.
-        began_ns: When its recording began.
+        began_ns: When its recording began: with the first that it had to do with a database.
         ended_ns: When it ended, 0 where nothing shows that it did.
         end: What is known of the end: by itself or by the supervisor.
         status: Exit status, or the number of the signal; None where unknown.
-        exited: Whether it recorded its own exit; one that was killed could not.
+        exited: Whether its last recorded program ended of itself, by an exit or an exec; one that
+            was killed could not record that.
         lost: Records that could not be kept.
         blind_ns: When the first of those was lost, 0 never.
         watched: False for lockscope itself, which only watches the others.

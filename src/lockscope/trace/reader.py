@@ -275,6 +275,7 @@ class _Tables:
         for record in part[kinds == Kind.PROCESS]:
             process = replace(
                 process,
+                exited=False,
                 parent=int(record["start"]),
                 command=segment.text_at(int(record["length"])),
                 folder=segment.text_at(int(record["file"])),
@@ -287,6 +288,8 @@ class _Tables:
                 status=int(record["start"]) & 0xFF,
                 ended_ns=int(record["began_ns"]),
             )
+        if _became_another(part[kinds == Kind.EXEC], segment):
+            process = replace(process, exited=True)
         self.processes[place] = process
         part["process"] = place
 
@@ -380,6 +383,11 @@ class _Tables:
                 place = max(places, key=lambda place: processes[place].began_ns)
                 processes[place] = _with_end(processes[place], record)
         return tuple(processes)
+
+
+def _became_another(execs: Records, segment: Segment) -> bool:
+    """Whether the program of a segment ended by an exec: the last that it tried did not fail."""
+    return segment.recorder == Recorder.NATIVE and bool(len(execs)) and execs["error"][-1] == 0
 
 
 def _with_end(process: Process, record: np.void) -> Process:

@@ -46,11 +46,12 @@ static void *lock_often(void *path) {
   return NULL;
 }
 
-/* fork-threads DATABASE: four threads fork while two lock. Prints "thread child" for each fork. */
+/* fork-threads DATABASE: lock it; then four threads fork while two lock. Prints "thread child" for each fork. */
 int fork_threads_scene(int argc, char **argv) {
   REQUIRE(argc == 1);
   enum { FORKING = 4, ALL = 6 };
   pthread_t threads[ALL];
+  database(argv[0]);
   for (int i = 0; i < ALL; i++) {
     REQUIRE(pthread_create(&threads[i], NULL, i < FORKING ? fork_often : lock_often, argv[0]) == 0);
   }
@@ -110,15 +111,16 @@ int vfork_scene(int argc, char **argv) {
   return 0;
 }
 
-/* exec WAY PROGRAM ARGUMENT: replace this program in one of the nine ways, with a fresh environment where it takes one.
- */
+/* exec WAY PROGRAM SCENE DATABASE: lock the database and replace this program in one of the nine ways, with a fresh
+ * environment where it takes one. */
 int exec_scene(int argc, char **argv) {
-  REQUIRE(argc == 3);
+  REQUIRE(argc == 4);
   const char *way = argv[0], *path = argv[1];
-  char *arguments[] = {"actor", argv[2], NULL}, *fresh[] = {"FRESH=1", NULL};
-  if (strcmp(way, "execl") == 0) execl(path, "actor", argv[2], NULL);
-  if (strcmp(way, "execlp") == 0) execlp(path, "actor", argv[2], NULL);
-  if (strcmp(way, "execle") == 0) execle(path, "actor", argv[2], NULL, fresh);
+  char *arguments[] = {"actor", argv[2], argv[3], NULL}, *fresh[] = {"FRESH=1", NULL};
+  database(argv[3]);
+  if (strcmp(way, "execl") == 0) execl(path, "actor", argv[2], argv[3], NULL);
+  if (strcmp(way, "execlp") == 0) execlp(path, "actor", argv[2], argv[3], NULL);
+  if (strcmp(way, "execle") == 0) execle(path, "actor", argv[2], argv[3], NULL, fresh);
   if (strcmp(way, "execve") == 0) execve(path, arguments, fresh);
   if (strcmp(way, "execvpe") == 0) execvpe(path, arguments, fresh);
   if (strcmp(way, "fexecve") == 0) fexecve(open(path, O_RDONLY | O_CLOEXEC), arguments, fresh);
@@ -138,10 +140,12 @@ int failed_exec_scene(int argc, char **argv) {
   return 0;
 }
 
-/* spawn PROGRAM ARGUMENT: with a fresh environment, in both ways. Prints the children's pids. */
+/* spawn PROGRAM SCENE DATABASE: lock the database and start the program with a fresh environment, in both ways. Prints
+ * the children's pids. */
 int spawn_scene(int argc, char **argv) {
-  REQUIRE(argc == 2);
-  char *arguments[] = {"actor", argv[1], NULL}, *fresh[] = {"FRESH=1", NULL};
+  REQUIRE(argc == 3);
+  char *arguments[] = {"actor", argv[1], argv[2], NULL}, *fresh[] = {"FRESH=1", NULL};
+  database(argv[2]);
   pid_t first = 0, second = 0;
   REQUIRE(posix_spawn(&first, argv[0], NULL, NULL, arguments, fresh) == 0);
   await(first);
@@ -152,10 +156,10 @@ int spawn_scene(int argc, char **argv) {
   return 0;
 }
 
-/* environment: print it. */
+/* environment DATABASE: lock the database and print the environment. */
 int environment_scene(int argc, char **argv) {
-  (void)argv;
-  REQUIRE(argc == 0);
+  REQUIRE(argc == 1);
+  database(argv[0]);
   for (char **variable = environ; *variable != NULL; variable++) puts(*variable);
   return 0;
 }

@@ -89,15 +89,16 @@ int limited_scene(int argc, char **argv) {
   return loop_scene(argc, argv);
 }
 
-/* descriptors DATABASE COUNT: locks in a process that has no descriptor left. */
+/* descriptors WHEN DATABASE COUNT: locks in a process that has no descriptor left, "after" a first lock or "before" it.
+ */
 int descriptors_scene(int argc, char **argv) {
-  REQUIRE(argc == 2);
-  int fd = opened(argv[0]);
+  REQUIRE(argc == 3);
+  int fd = strcmp(argv[0], "after") == 0 ? database(argv[1]) : opened(argv[1]);
   struct rlimit before, none;
   REQUIRE(getrlimit(RLIMIT_NOFILE, &before) == 0);
   none = (struct rlimit){(rlim_t)fd + 1, before.rlim_max};
   REQUIRE(setrlimit(RLIMIT_NOFILE, &none) == 0);
-  for (long count = atol(argv[1]); count > 0; count--) {
+  for (long count = atol(argv[2]); count > 0; count--) {
     REQUIRE(lock(fd, F_SETLK, F_WRLCK, RESERVED, 1) == 0);
     REQUIRE(lock(fd, F_SETLK, F_UNLCK, RESERVED, 1) == 0);
   }

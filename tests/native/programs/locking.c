@@ -150,7 +150,7 @@ int handler_fork_scene(int argc, char **argv) {
   REQUIRE(argc == 3);
   struct sigaction action = {.sa_handler = fork_in_handler, .sa_flags = SA_RESTART};
   handler_fd = opened(argv[1]);
-  int fd = opened(argv[0]);
+  int fd = database(argv[0]);
   REQUIRE(sigaction(SIGALRM, &action, NULL) == 0);
   for (int seen = -1; handled < atoi(argv[2]);) {
     /* Once at a time: a period shorter than a fork would leave the loop no turn. */

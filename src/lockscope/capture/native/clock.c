@@ -70,7 +70,7 @@ static void learn(const struct reading *now) {
 static uint64_t read_anew(void) {
   uint64_t before = counter(), ns = read_clock();
   struct reading now = {counter(), ns};
-  if (!counting || mine.busy) return ns;
+  if (!__atomic_load_n(&counting, __ATOMIC_RELAXED) || mine.busy) return ns;
   mine.busy = true;
   mine.trusted = 0;
   if (now.count - before < AT_ONCE) {
@@ -94,10 +94,13 @@ uint64_t ls_now(void) {
 }
 
 void ls_clock_start(void) {
+  static bool asked;
   char source[16];
+  if (asked) return;
+  asked = true;
   /* Only then are the counters of all processors in step; a virtual machine may have another source. */
   size_t n = ls_read_proc("/sys/devices/system/clocksource/clocksource0/current_clocksource", source, sizeof source);
-  counting = n == 4 && memcmp(source, "tsc\n", 4) == 0;
+  __atomic_store_n(&counting, n == 4 && memcmp(source, "tsc\n", 4) == 0, __ATOMIC_RELAXED);
 }
 
 #else

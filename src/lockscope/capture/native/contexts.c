@@ -7,6 +7,7 @@
 #include "contexts.h"
 
 #include "mask.h"
+#include "segment.h"
 #include "slow.h"
 
 #include <stddef.h>
@@ -151,6 +152,7 @@ static uint32_t text_of(const struct subject *subject) {
 }
 
 static uint32_t write_context(const struct subject *subject) {
+  if (!ls_begin()) return 0; /* before the text is masked for nothing, once for each statement */
   uint32_t text = text_of(subject);
   if (text == 0) return 0;
   struct lockscope_record record = {

@@ -38,7 +38,7 @@ struct departure {
 };
 
 static struct departure depart(const char *path) {
-  struct departure departure = {0, 0, ls_at_home()};
+  struct departure departure = {0, 0, ls_home->begun && ls_at_home()};
   if (!departure.recorded) return departure;
   ls_emit_all_writes();
   departure.began_ns = ls_now();
@@ -139,10 +139,10 @@ static int spawned(uint64_t began_ns, int error, pid_t child) {
   struct lockscope_record record = {
       .kind = LOCKSCOPE_FORK,
       .began_ns = began_ns,
-      .duration_ns = ls_now() - began_ns,
+      .duration_ns = began_ns == 0 ? 0 : ls_now() - began_ns,
       .start = (uint64_t)child,
   };
-  if (error == 0 && ls_at_home()) ls_record(&record);
+  if (error == 0 && began_ns != 0 && ls_at_home()) ls_record(&record);
   return error;
 }
 
@@ -151,7 +151,7 @@ static int spawned(uint64_t began_ns, int error, pid_t child) {
                      const posix_spawnattr_t *attributes, char *const arguments[], char *const environment[]) {        \
     pid_t child = 0;                                                                                                   \
     ls_strings completed = LS_COMPLETED(environment);                                                                  \
-    uint64_t began_ns = ls_now();                                                                                      \
+    uint64_t began_ns = ls_home->begun ? ls_now() : 0;                                                                 \
     int error = ls_real.name(&child, path, actions, attributes, arguments, completed);                                 \
     if (pid != NULL && error == 0) *pid = child;                                                                       \
     return spawned(began_ns, error, child);                                                                            \

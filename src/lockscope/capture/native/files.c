@@ -217,7 +217,7 @@ static struct ls_file *of_class(uint16_t class) {
 static struct ls_file *meet(int fd, struct ls_file *(*way)(int)) {
   struct ls_slow slow;
   if (fd < 0 || !ls_at_home()) return NULL;
-  if (!ls_slow_enter(&slow)) {
+  if (!ls_begin() || !ls_slow_enter(&slow)) {
     ls_lose();
     return NULL;
   }
@@ -312,9 +312,11 @@ uint32_t ls_file_met(const struct stat *status, const char *met, size_t n) {
 }
 
 void ls_files_forget(void) {
-  memset(ls_locking, 0, sizeof ls_locking);
   memset(ls_files, 0, places * sizeof ls_files[0]);
-  if (highest >= 0) memset(ls_classes, 0, ((size_t)highest + 1) * sizeof ls_classes[0]);
+  if (highest >= 0) { /* else none has ever been written, and the child's own pages of them would be made for nothing */
+    memset(ls_locking, 0, sizeof ls_locking);
+    memset(ls_classes, 0, ((size_t)highest + 1) * sizeof ls_classes[0]);
+  }
   places = 0;
   last_number = 0;
   highest = -1;

@@ -19,6 +19,9 @@
 enum { LONGEST_TEXT = 2048 };
 
 static const char *folder; /* of the trace; NULL: this process is not traced */
+static pid_t parent;       /* when this process began: that of a daemon is gone by the time it has something to tell */
+static pid_t self;         /* in a forked child, until it settles, still its parent's */
+static const char *note;   /* to be told with the process */
 static bool exit_recorded;
 
 size_t ls_read_proc(const char *path, char *into, size_t room) {
@@ -60,7 +63,7 @@ static void record_process(void) {
   struct lockscope_record record = {
       .kind = LOCKSCOPE_PROCESS,
       .began_ns = ls_now(),
-      .start = (uint64_t)getppid(),
+      .start = (uint64_t)parent,
       .length = command_line(),
       .file = link_target("/proc/self/cwd"),
       .context = link_target("/proc/self/exe"),
@@ -68,33 +71,65 @@ static void record_process(void) {
   ls_record(&record);
 }
 
-static void begin(void) {
+void ls_note_later(const char *sentence) { note = sentence; }
+
+static void record_note(void) {
+  if (note == NULL) return;
+  struct lockscope_record record = {
+      .kind = LOCKSCOPE_NOTE,
+      .began_ns = ls_now(),
+      .length = ls_text(note, strlen(note)),
+  };
+  note = NULL;
+  ls_record(&record);
+}
+
+static bool begin(void) {
+  ls_clock_start();
+  if (!ls_segment_open(folder)) return false;
+  record_process();
+  record_note();
+  return true;
+}
+
+bool ls_begin(void) {
+  struct ls_slow slow;
+  if (__atomic_load_n(&ls_home->begun, __ATOMIC_ACQUIRE)) return true;
+  if (!ls_active() || ls_is_blind() || !ls_at_home() || !ls_slow_enter(&slow)) return false;
+  bool begun = ls_home->begun || begin();
+  ls_slow_leave(&slow);
+  return begun;
+}
+
+static void note_self(void) { __atomic_store_n(&self, (pid_t)syscall(SYS_getpid), __ATOMIC_RELAXED); }
+
+static void settle(void) {
   exit_recorded = false;
-  if (ls_segment_open(folder)) record_process();
+  parent = self != 0 ? self : getppid(); /* who has forked may have ended already, and getppid would be somebody else */
+  note_self();
+  ls_segment_settle();
 }
 
 /* In the child of a fork: the parent's segment, files and numbers are not ours. */
-static void begin_again(void) {
+static void settle_again(void) {
   int before = errno;
   ls_slow_reset();
   ls_segment_forget();
   ls_files_forget();
   ls_locks_here = false;
   ls_context = 0;
-  begin();
+  settle();
   errno = before;
 }
 
 bool ls_revive(void) {
-  static pid_t tried; /* a child without a segment does not ask for one at each call */
-  pid_t pid = folder == NULL ? 0 : (pid_t)syscall(SYS_getpid);
-  if (pid == 0 || pid == tried) return false;
-  tried = pid;
-  begin_again();
+  if (folder == NULL) return false;
+  settle_again();
   return ls_active();
 }
 
 static void record_exit(int status) {
+  if (!ls_home->begun && !ls_segment_owes()) return;
   if (!ls_at_home() || __atomic_exchange_n(&exit_recorded, true, __ATOMIC_RELAXED)) return;
   ls_emit_all_writes();
   struct lockscope_record record = {
@@ -113,19 +148,22 @@ LS_EXPORT void _exit(int status) {
 
 LS_EXPORT void _Exit(int status) { _exit(status); }
 
+static uint64_t fork_begins(void) { return ls_home->begun ? ls_now() : 0; }
+
+/* What a process without a segment has started, tells by itself who its parent is. */
 static void record_fork(uint64_t began_ns, pid_t child) {
   struct lockscope_record record = {
       .kind = LOCKSCOPE_FORK,
       .began_ns = began_ns,
-      .duration_ns = ls_now() - began_ns,
+      .duration_ns = began_ns == 0 ? 0 : ls_now() - began_ns,
       .start = (uint64_t)child,
   };
-  if (child > 0 && ls_at_home()) ls_record(&record);
+  if (child > 0 && began_ns != 0 && ls_at_home()) ls_record(&record);
 }
 
 /* The handlers of pthread_atfork are not told the child's pid, and the last child of another thread is not ours. */
 LS_EXPORT pid_t fork(void) {
-  uint64_t began_ns = ls_now();
+  uint64_t began_ns = fork_begins();
   pid_t child = ls_real.fork();
   record_fork(began_ns, child);
   return child;
@@ -133,9 +171,10 @@ LS_EXPORT pid_t fork(void) {
 
 /* The C library's fork without handlers: the child is told here. */
 LS_EXPORT pid_t _Fork(void) {
-  uint64_t began_ns = ls_now();
+  uint64_t began_ns = fork_begins();
+  note_self();
   pid_t child = ls_real._Fork();
-  if (child == 0 && folder != NULL) begin_again();
+  if (child == 0 && folder != NULL) settle_again();
   record_fork(began_ns, child);
   return child;
 }
@@ -150,9 +189,8 @@ __attribute__((constructor)) static void start(void) {
   ls_real_find();
   folder = ls_environment_read();
   if (folder != NULL) {
-    ls_clock_start();
-    begin();
-    pthread_atfork(NULL, NULL, begin_again);
+    settle();
+    pthread_atfork(note_self, NULL, settle_again);
     on_exit(at_exit, NULL);
     if (ls_python_attach != NULL) ls_python_attach();
   }

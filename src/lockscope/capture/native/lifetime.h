@@ -4,7 +4,7 @@
 
 #include "segment.h"
 
-/* Open a segment of its own for a child that was forked by a bare system call; false where there is nothing to open. */
+/* Trace a child that was forked by a bare system call; false where nothing is traced. */
 bool ls_revive(void);
 
 /* Whether records are being kept for this very process. */

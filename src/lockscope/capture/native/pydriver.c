@@ -86,5 +86,5 @@ void ls_python_attach(void) {
   const char *trouble = ls_py_load();
   if (trouble == NULL && py.PySys_AddAuditHook(audit, NULL) != 0)
     trouble = "this Python takes no audit hook: its statements are not recorded";
-  if (trouble != NULL) ls_py_note(trouble);
+  if (trouble != NULL) ls_note_later(trouble);
 }

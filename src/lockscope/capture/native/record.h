@@ -18,8 +18,9 @@ enum lockscope_recorder { LOCKSCOPE_NATIVE = 1, LOCKSCOPE_WORKER = 2, LOCKSCOPE_
 /* What a record tells. The comment names the fields whose meaning is not the general one of
  * `struct lockscope_record`; a "text" is a byte offset into the segment's text file, 0 for none. */
 enum lockscope_kind {
-  LOCKSCOPE_PROCESS = 1,    /* the program began: start = parent's pid, length = text of the command line,
-                               file = text of the working folder, context = text of the executable's path */
+  LOCKSCOPE_PROCESS = 1,    /* whose segment this is: start = parent's pid when the process began, length = text of the
+                               command line, file = text of the working folder, context = text of the executable's
+                               path, as they were when the segment began */
   LOCKSCOPE_FORK = 2,       /* start = pid of the child */
   LOCKSCOPE_EXEC = 3,       /* length = text of the path; error = errno where the exec failed */
   LOCKSCOPE_EXIT = 4,       /* start = exit status */

@@ -11,8 +11,8 @@
 
 #include "record.h"
 
-/* Whether a segment is open and this process is the one that opened it: false in a program that is not traced, and in
- * a child that was forked behind the C library's back until its first lock call. */
+/* Whether this process is traced: false in a program that is not, and in a child that was forked behind the C library's
+ * back until its first lock call. Its segment is begun with the first text or record. */
 bool ls_active(void);
 
 /* CLOCK_MONOTONIC, ns, read through the vDSO: no system call. */
@@ -34,11 +34,14 @@ void ls_leave(void);
 /* Number of the statement that this thread is running, given by a CONTEXT record; 0 none. */
 extern __thread uint32_t ls_context;
 
-/* Grows with each new segment (a forked child has its own): numbers and texts of an older generation are void. */
+/* Grows in each forked child, which has a segment of its own: numbers and texts of an older generation are void. */
 extern unsigned ls_generation;
 
 /* LOCKSCOPE_LITERALS=1: SQL is to be kept with its literals. */
 bool ls_keep_literals(void);
+
+/* Have a sentence stand in the trace as a note, if this process ever begins a segment; of several, the last. */
+void ls_note_later(const char *sentence);
 
 /* The hook into a Python program, in pydriver.c. Weak, so that the library links without it. */
 __attribute__((weak)) void ls_python_attach(void);

@@ -31,7 +31,7 @@ enum { MOST_CARRIED = CHUNK_RECORDS / 2 };
 enum { AHEAD = 4, AHEAD_TEXT = 131072 };
 #define RETRY_NS UINT64_C(1000000000) /* after a failure, before space is asked for again */
 
-struct ls_home *ls_home = &(struct ls_home){0, false};
+struct ls_home *ls_home = &(struct ls_home){0, false, false};
 __thread uint32_t ls_context;
 unsigned ls_generation;
 
@@ -47,6 +47,9 @@ static struct {
 } text_ahead;
 static unsigned provided; /* generation that has been provided for */
 static uint64_t blind_until_ns;
+static struct {
+  uint64_t count, first_ns;
+} untold; /* losses for want of a segment */
 static char segment_path[PATH_MAX], text_path[PATH_MAX];
 static __thread uint32_t thread_id;
 static __thread int storing; /* records that this thread is storing, one inside the other through signal handlers */
@@ -65,13 +68,17 @@ bool ls_enter(void) {
 void ls_leave(void) { inside = false; }
 
 void ls_lose(void) {
-  if (header == NULL) return;
-  uint64_t never = 0;
-  __atomic_fetch_add(&header->lost, 1, __ATOMIC_RELAXED);
-  __atomic_compare_exchange_n(&header->blind_ns, &never, ls_now(), false, __ATOMIC_RELAXED, __ATOMIC_RELAXED);
+  if (!ls_active()) return;
+  struct lockscope_header *segment = ls_home->begun ? header : NULL;
+  uint64_t never = 0, *lost = segment == NULL ? &untold.count : &segment->lost;
+  uint64_t *blind_ns = segment == NULL ? &untold.first_ns : &segment->blind_ns;
+  __atomic_fetch_add(lost, 1, __ATOMIC_RELAXED);
+  __atomic_compare_exchange_n(blind_ns, &never, ls_now(), false, __ATOMIC_RELAXED, __ATOMIC_RELAXED);
 }
 
 static bool blind(uint64_t now_ns) { return now_ns < __atomic_load_n(&blind_until_ns, __ATOMIC_RELAXED); }
+
+bool ls_is_blind(void) { return __atomic_load_n(&blind_until_ns, __ATOMIC_RELAXED) != 0 && blind(ls_now()); }
 
 static void go_blind(void) { __atomic_store_n(&blind_until_ns, ls_now() + RETRY_NS, __ATOMIC_RELAXED); }
 
@@ -185,7 +192,8 @@ static struct lockscope_record *add_or_turn(size_t chunk) {
 
 static struct lockscope_record *add_chunk(size_t chunk) {
   struct ls_slow slow;
-  if (!ls_slow_enter(&slow)) return NULL;
+  /* A store that a fork in a signal handler interrupted goes on in a child that has no segment. */
+  if (!ls_home->begun || !ls_slow_enter(&slow)) return NULL;
   struct lockscope_record *records = *entry_of(chunk);
   if (records == NULL) records = add_or_turn(chunk);
   if (records == NULL) go_blind();
@@ -223,17 +231,17 @@ static void store(struct lockscope_record *at, const struct lockscope_record *re
 
 void ls_record(const struct lockscope_record *record) {
   storing++;
-  struct lockscope_header *segment = header;
-  if (ls_active() && segment != NULL && !blind(record->began_ns)) {
+  struct lockscope_header *segment = ls_begin() ? header : NULL;
+  if (segment != NULL && !blind(record->began_ns)) {
     if (thread_id == 0) thread_id = (uint32_t)syscall(SYS_gettid);
     uint64_t slot = __atomic_fetch_add(&segment->next, 1, __ATOMIC_RELAXED);
     struct lockscope_record *at = place(slot);
     if (at != NULL) {
       store(at, record, slot);
-    } else {
+    } else if (segment == header) { /* not in the child of a fork meanwhile: the parent will have stored it */
       ls_lose();
     }
-  } else if (ls_active()) {
+  } else {
     ls_lose();
   }
   storing--;
@@ -274,8 +282,11 @@ static bool write_line(const char *bytes, size_t n, uint64_t offset) {
 }
 
 uint32_t ls_text(const char *bytes, size_t n) {
-  if (!ls_active()) return 0;
   int before = errno;
+  if (!ls_begin()) {
+    ls_lose();
+    return 0;
+  }
   uint64_t length = n + 1;
   for (size_t i = 0; i < n; i++) length += bytes[i] == '\\' || bytes[i] == '\n';
   uint64_t offset = __atomic_fetch_add(&header->text_used, length, __ATOMIC_RELAXED);
@@ -314,28 +325,53 @@ static struct ls_home *new_home(void) {
   return home;
 }
 
-bool ls_segment_open(const char *folder) {
+void ls_segment_settle(void) {
   static struct ls_home *home; /* kept by a forked child, where it has been wiped */
-  pid_t pid = (pid_t)syscall(SYS_getpid);
+  if (home == NULL && (home = new_home()) == NULL) return;
+  ls_generation++;
+  home->begun = home->watching = false;
+  home->pid = (pid_t)syscall(SYS_getpid);
+  ls_home = home;
+}
+
+/* The two files, the segment mapped; NULL, and no file, where that cannot be done. */
+static struct lockscope_header *create_files(void) {
+  struct lockscope_header *fresh = NULL;
+  if (ls_storage_create(text_path) && ls_storage_create(segment_path) &&
+      ls_storage_write(text_path, LOCKSCOPE_TEXT_HEAD, sizeof LOCKSCOPE_TEXT_HEAD - 1, 0)) {
+    fresh = ls_storage_map(segment_path, 0, first_bytes);
+  }
+  if (fresh != NULL) return fresh;
+  ls_storage_remove(segment_path); /* a full disk would otherwise gain two empty files a second */
+  ls_storage_remove(text_path);
+  return NULL;
+}
+
+bool ls_segment_open(const char *folder) {
   uint64_t started_ns = ls_now();
-  if (home == NULL && (home = new_home()) == NULL) return false;
-  join(segment_path, folder, pid, started_ns, "segment");
-  join(text_path, folder, pid, started_ns, "text");
-  if (!ls_storage_create(text_path) || !ls_storage_create(segment_path)) return false;
-  if (!ls_storage_write(text_path, LOCKSCOPE_TEXT_HEAD, sizeof LOCKSCOPE_TEXT_HEAD - 1, 0)) return false;
-  struct lockscope_header *fresh = ls_storage_map(segment_path, 0, first_bytes);
-  if (fresh == NULL) return false;
-  begin_header(fresh, pid, started_ns);
+  join(segment_path, folder, ls_home->pid, started_ns, "segment");
+  join(text_path, folder, ls_home->pid, started_ns, "text");
+  struct lockscope_header *fresh = create_files();
+  if (fresh == NULL) {
+    go_blind();
+    return false;
+  }
+  begin_header(fresh, ls_home->pid, started_ns);
+  fresh->lost = __atomic_exchange_n(&untold.count, 0, __ATOMIC_RELAXED);
+  fresh->blind_ns = __atomic_exchange_n(&untold.first_ns, 0, __ATOMIC_RELAXED);
   ls_room_open(folder);
   ls_room_occupy(first_bytes + sizeof LOCKSCOPE_TEXT_HEAD - 1);
   header = fresh;
   __atomic_store_n(&chunks[0], (struct lockscope_record *)(void *)((char *)fresh + LOCKSCOPE_HEADER_BYTES),
                    __ATOMIC_RELEASE);
-  blind_until_ns = 0;
-  ls_generation++;
-  home->watching = false;
-  home->pid = pid;
-  ls_home = home;
+  __atomic_store_n(&blind_until_ns, 0, __ATOMIC_RELAXED);
+  __atomic_store_n(&ls_home->begun, true, __ATOMIC_RELEASE);
+  return true;
+}
+
+bool ls_segment_owes(void) {
+  if (ls_home->begun || __atomic_load_n(&untold.count, __ATOMIC_RELAXED) == 0) return false;
+  __atomic_store_n(&blind_until_ns, 0, __ATOMIC_RELAXED);
   return true;
 }
 
@@ -354,7 +390,7 @@ static void provide_text(void) {
 
 void ls_segment_provide(void) {
   struct ls_slow slow;
-  if (!ls_at_home() || provided == ls_generation || !ls_slow_enter(&slow)) return;
+  if (!ls_begin() || !ls_at_home() || provided == ls_generation || !ls_slow_enter(&slow)) return;
   provided = ls_generation;
   for (int chunk = 0; chunk < AHEAD && ring == 0; chunk++) {
     if (!ls_room_for(chunk_bytes, first_bytes + newest * chunk_bytes) || grow(newest + 1) == NULL) break;
@@ -364,8 +400,8 @@ void ls_segment_provide(void) {
 }
 
 void ls_segment_forget(void) {
-  ls_home->pid = 0;
-  ls_home->watching = false;
+  *ls_home = (struct ls_home){0, false, false};
+  untold.count = untold.first_ns = blind_until_ns = 0;
   thread_id = 0;
   inside = false;
   for (size_t chunk = newest < CHUNKS ? newest : CHUNKS; chunk > 0; chunk--) {

@@ -58,6 +58,8 @@ bool ls_storage_create(const char *path) {
   return true;
 }
 
+void ls_storage_remove(const char *path) { syscall(SYS_unlinkat, AT_FDCWD, path, 0); }
+
 static void *map(const char *path, off_t offset, size_t length, bool reserved) {
   int fd = open_file(path, O_RDWR);
   if (fd < 0) return NULL;

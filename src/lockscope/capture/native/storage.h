@@ -11,6 +11,7 @@
 
 /* A new file, readable by its owner only; false where it cannot be made or exists. */
 bool ls_storage_create(const char *path);
+void ls_storage_remove(const char *path);
 
 /* Map [offset, offset + length) of the file, with its space reserved on disk; NULL where that cannot be had. */
 void *ls_storage_map(const char *path, off_t offset, size_t length);
