@@ -121,6 +121,12 @@ def test_a_range_that_covers_several_slots_is_several_holds() -> None:
     }
 
 
+def test_calls_that_overlap_take_effect_as_they_return() -> None:
+    story = "0+5 P1 WR RESERVED\n1+1 P1 UN RESERVED  # by another thread\n8 P1 UN RESERVED"
+    held = [bool(holds) for _, holds in held_at(story)]
+    assert held == [False] * 5 + [True] * 3
+
+
 def test_killed_holder_is_clipped_where_a_rival_proves_it_gone() -> None:
     found = held_at(
         """

@@ -105,7 +105,10 @@ def test_sleeps_alone_give_a_wait_away(after: str, end: str) -> None:
     assert told(analysed(story)) == [(end, "a.db RESERVED", 8, [100])]
 
 
-@pytest.mark.parametrize("sleeps", ["3+1 P1 sleep", "3+7 P1 sleep\n10+7 P1 sleep"])
+@pytest.mark.parametrize(
+    "sleeps",
+    ["3+1 P1 sleep", "3+1 P1 sleep\n4+3 P1 sleep\n7+3 P1 sleep", "3+7 P1 sleep\n10+7 P1 sleep"],
+)
 def test_a_program_s_own_sleeps_are_no_waits(sleeps: str) -> None:
     assert told(analysed("0 P1 WR RESERVED\n" + sleeps + "\n20 P1 UN ALL")) == []
 

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from lockscope.analysis.model import BLOCK
 from lockscope.interpret.model import Events
 from lockscope.locks.modes import LockMode
+from lockscope.trace.rows import pairs, runs, stable_order
 
 __all__ = ["find_blocks"]
 
@@ -41,7 +42,7 @@ def find_blocks(holds: Events, tries: Events) -> Events:
 def _blocks_on_resource(
     holds: Events, of_holds: NDArray[np.int64], tries: Events, of_tries: NDArray[np.int64]
 ) -> list[Events]:
-    of_holds = of_holds[np.argsort(holds["requested_ns"][of_holds], kind="stable")]
+    of_holds = of_holds[stable_order(holds["requested_ns"][of_holds])]
     # The first hold that can still be in the way at some time: none before it was released so late.
     released = np.maximum.accumulate(holds["released_ns"][of_holds])
     low = np.searchsorted(released, tries["began_ns"][of_tries], "left")
@@ -99,12 +100,10 @@ def _shares(
 
 def _added_up(blocks: Events) -> Events:
     """One row for each wait and hold."""
-    key = blocks["wait"].astype(np.uint64) << np.uint64(32) | blocks["hold"]
-    pairs, place = np.unique(key, return_inverse=True)
-    added: Events = np.zeros(len(pairs), BLOCK)
-    added["wait"], added["hold"] = pairs >> np.uint64(32), pairs & np.uint64(0xFFFFFFFF)
+    order = stable_order(pairs(blocks["wait"], blocks["hold"]))
+    blocks = blocks.take(order)
+    first = runs(pairs(blocks["wait"], blocks["hold"]))[:-1]
+    added: Events = blocks.take(first)
     for field in ("overlap_ns", "share_ns"):
-        sums = np.zeros(len(pairs), np.uint64)
-        np.add.at(sums, place, blocks[field])
-        added[field] = sums
+        added[field] = np.add.reduceat(blocks[field], first) if len(first) else 0
     return added

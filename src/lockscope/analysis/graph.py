@@ -13,25 +13,33 @@ from numpy.typing import NDArray
 from lockscope.analysis.index import HoldIndex
 from lockscope.analysis.model import Deadlock, Edge, WaitEnd
 from lockscope.interpret.model import Events, Interpretation
+from lockscope.trace.rows import stable_order
 
 __all__ = ["find_deadlocks", "wait_for_graph"]
 
 
 def wait_for_graph(
-    source: Interpretation, holds: Events, waits: Events, blocks: Events
+    source: Interpretation, index: HoldIndex, waits: Events, blocks: Events
 ) -> list[Edge]:
     """The edges from processes that stand in somebody's way while they wait, in order of time.
 
     Those of a process that is in nobody's way begin a chain and are in `blocks`: no chain leads
     through them, and no cycle.
+
+    Args:
+        source: What was recorded.
+        index: Holds by process and resource.
+        waits: `WAIT` rows.
+        blocks: `BLOCK` rows.
     """
-    lets_go = _lets_go(source, HoldIndex(holds), waits)
+    holds = index.spans
+    lets_go = _lets_go(source, index, waits)
     wait, hold = blocks["wait"], blocks["hold"]
     began = np.maximum(waits["began_ns"][wait], holds["requested_ns"][hold])
     ended = np.minimum(lets_go[wait], holds["released_ns"][hold])
     waiter, holder = waits["process"][wait], holds["process"][hold]
     chosen = np.flatnonzero((ended >= began) & _meets(waiter, began, ended, holder))
-    chosen = chosen[np.argsort(began[chosen], kind="stable")]
+    chosen = chosen[stable_order(began[chosen])]
     columns = (waiter, holder, began, ended, wait, hold)
     return [
         Edge(*row) for row in zip(*(column[chosen].tolist() for column in columns), strict=True)
@@ -46,10 +54,12 @@ def _meets(
 ) -> NDArray[np.bool_]:
     """For each edge, whether its waiter is the holder of another edge at some moment of it."""
     meets = np.zeros(len(waiter), np.bool_)
+    by_time = stable_order(began)
+    into_all, out_all = by_time[stable_order(holder[by_time])], stable_order(waiter)
+    holders, waiters = holder[into_all], waiter[out_all]
     for process in np.intersect1d(waiter, holder):
-        into = np.flatnonzero(holder == process)
-        into = into[np.argsort(began[into], kind="stable")]
-        out = np.flatnonzero(waiter == process)
+        into = into_all[slice(*np.searchsorted(holders, [process, process + 1]))]
+        out = out_all[slice(*np.searchsorted(waiters, [process, process + 1]))]
         latest = np.maximum.accumulate(ended[into])
         before = np.searchsorted(began[into], ended[out], "right")
         meets[out] = (before > 0) & (latest[np.maximum(before - 1, 0)] >= began[out])
@@ -62,14 +72,14 @@ def _lets_go(source: Interpretation, index: HoldIndex, waits: Events) -> NDArray
     """
     ends: NDArray[np.uint64] = waits["ended_ns"].copy()
     database = np.array([resource.database for resource in source.resources], np.int64)
-    refused = waits["end"] == WaitEnd.REFUSED
-    for process in np.unique(waits["process"][refused]).tolist():
-        own = np.flatnonzero(refused & (waits["process"] == process))
-        for resource, of in enumerate(database):
-            rows = own[database[waits["resource"][own]] == of]
-            held = index.at(process, resource, waits["ended_ns"][rows])
-            until = np.where(held >= 0, index.holds["ended_ns"][held], 0)
-            ends[rows] = np.maximum(ends[rows], until)
+    refused = np.flatnonzero(waits["end"] == WaitEnd.REFUSED)
+    of = database[waits["resource"][refused]]
+    process, moment = waits["process"][refused], waits["ended_ns"][refused]
+    until = np.append(index.spans["ended_ns"], np.uint64(0))  # the last is that of no hold, -1
+    for resource in np.flatnonzero(np.isin(database, of)).tolist():
+        rows = of == database[resource]
+        held = index.at(process[rows], resource, moment[rows])
+        ends[refused[rows]] = np.maximum(ends[refused[rows]], until[held])
     return ends
 
 

@@ -1,13 +1,12 @@
 """Holds: which process held which resource, in which mode, from when to when."""
 
-from typing import Any
-
 import numpy as np
 from numpy.typing import NDArray
 
 from lockscope.analysis.model import HOLD
 from lockscope.interpret.model import Cause, Events, Interpretation, Verdict
 from lockscope.locks.modes import LockMode
+from lockscope.trace.rows import lexical_order, pairs, parts, stable_order
 
 __all__ = ["find_holds"]
 
@@ -18,72 +17,66 @@ def find_holds(source: Interpretation) -> Events:
     Returns:
         `HOLD` rows by `began_ns`.
     """
-    events = _ordered(source.events)
-    key = _key(events)
-    changes = np.flatnonzero(_is_change(events, key))
-    begins = changes[events["mode"][changes] != LockMode.NONE]
-    holds: Events = np.zeros(len(begins), HOLD)
-    for field in ("process", "thread", "resource", "context", "mode"):
-        holds[field] = events[field][begins]
-    holds["requested_ns"] = events["began_ns"][begins]
-    holds["began_ns"] = events["ended_ns"][begins]
-    _set_ends(holds, events, (key, changes, begins), source.ended_ns)
-    holds = holds.take(np.argsort(holds["began_ns"], kind="stable"))
+    events = source.events
+    places, key = _ordered(events)
+    mode = events["mode"][places]
+    changes = np.flatnonzero(_is_change(mode, key))
+    begins = np.flatnonzero(mode[changes] != LockMode.NONE)
+    following = np.append(changes, -1)[begins + 1]
+    ended = (following >= 0) & (key[following] == key[changes[begins]])
+    began_at = places[changes[begins]]
+    ended_at = np.where(ended, places[following], -1)
+    order = stable_order(events["ended_ns"][began_at])
+    holds: Events = np.zeros(len(order), HOLD)
+    for part in parts(len(order)):
+        first, last = began_at[order[part]], ended_at[order[part]]
+        _begin(holds[part], events.take(first))
+        _end(holds[part], events.take(last), last >= 0, source.ended_ns)
     _clip_unseen_ends(holds)
     return holds
 
 
-def _ordered(events: Events) -> Events:
-    """The events that change a lock, each process's and resource's together, in order of time."""
-    events = events.take(np.flatnonzero(events["verdict"] != Verdict.DENIED))
-    # Calls of one process on one resource take effect in the order in which they return.
-    events = events.take(np.argsort(events["ended_ns"], kind="stable"))
-    return events.take(np.argsort(_narrowed(_key(events)), kind="stable"))
+def _ordered(events: Events) -> tuple[NDArray[np.int64], NDArray[np.uint64]]:
+    """The places of the events that change a lock, each process's and resource's together, in order
+    of time; and a number for each that tells these apart.
+    """
+    places = np.flatnonzero(events["verdict"] != Verdict.DENIED)
+    key, ended = pairs(events["process"], events["resource"])[places], events["ended_ns"][places]
+    order = stable_order(key)
+    later = ended[order[1:]] >= ended[order[:-1]]
+    # Calls of one process on one resource take effect in the order in which they return; only those
+    # of several threads return in another than they began.
+    if not (later | (key[order[1:]] != key[order[:-1]])).all():
+        order = lexical_order(ended, key)
+    return places[order], key[order]
 
 
-def _key(events: Events) -> NDArray[np.uint64]:
-    key: NDArray[np.uint64] = (
-        events["process"].astype(np.uint64) << np.uint64(32) | events["resource"]
-    )
-    return key
-
-
-def _narrowed(key: NDArray[np.uint64]) -> NDArray[Any]:
-    """The same order in fewer bytes: numpy sorts 16-bit numbers in one pass over them."""
-    groups = np.unique(key)
-    place = np.searchsorted(groups, key)
-    return place.astype(np.uint16 if len(groups) <= 1 << 16 else np.uint32)
-
-
-def _is_change(events: Events, key: NDArray[np.uint64]) -> NDArray[np.bool_]:
-    mode = events["mode"]
-    change = np.ones(len(events), np.bool_)
-    same = key[1:] == key[:-1]
-    change[1:] = np.where(same, mode[1:] != mode[:-1], mode[1:] != LockMode.NONE)
-    change[:1] = mode[:1] != LockMode.NONE
+def _is_change(mode: NDArray[np.uint8], key: NDArray[np.uint64]) -> NDArray[np.bool_]:
+    before = np.zeros_like(mode)
+    before[1:] = np.where(key[1:] == key[:-1], mode[:-1], LockMode.NONE)
+    change: NDArray[np.bool_] = mode != before
     return change
 
 
-def _set_ends(
-    holds: Events,
-    events: Events,
-    places: tuple[NDArray[np.uint64], NDArray[np.int64], NDArray[np.int64]],
-    trace_ended_ns: int,
-) -> None:
-    key, changes, begins = places
-    after = np.searchsorted(changes, begins, "right")
-    end = changes[np.minimum(after, len(changes) - 1)]
-    ended = (after < len(changes)) & (key[end] == key[begins])
-    holds["ended_ns"] = np.where(ended, events["began_ns"][end], trace_ended_ns)
-    holds["released_ns"] = np.where(ended, events["ended_ns"][end], trace_ended_ns)
-    changed = events["mode"][end] != LockMode.NONE
+def _begin(holds: Events, granted: Events) -> None:
+    for field in ("process", "thread", "resource", "context", "mode"):
+        holds[field] = granted[field]
+    holds["requested_ns"] = granted["began_ns"]
+    holds["began_ns"] = granted["ended_ns"]
+
+
+def _end(holds: Events, following: Events, ended: NDArray[np.bool_], trace_ended_ns: int) -> None:
+    """End holds with the next change of each lock, or with the trace."""
+    holds["ended_ns"] = np.where(ended, following["began_ns"], trace_ended_ns)
+    holds["released_ns"] = np.where(ended, following["ended_ns"], trace_ended_ns)
+    changed = following["mode"] != LockMode.NONE
     holds["cause"] = np.where(
-        ended, np.where(changed, Cause.CHANGED, events["cause"][end]), Cause.TRACE_ENDED
+        ended, np.where(changed, Cause.CHANGED, following["cause"]), Cause.TRACE_ENDED
     )
     # A call of another thread may return before a call that began earlier: no hold is shorter than
     # nothing.
-    np.maximum(holds["ended_ns"], holds["began_ns"], out=holds["ended_ns"])
-    np.maximum(holds["released_ns"], holds["ended_ns"], out=holds["released_ns"])
+    holds["ended_ns"] = np.maximum(holds["ended_ns"], holds["began_ns"])
+    holds["released_ns"] = np.maximum(holds["released_ns"], holds["ended_ns"])
 
 
 def _clip_unseen_ends(holds: Events) -> None:

@@ -14,10 +14,12 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from lockscope.analysis.index import HoldIndex, SpanIndex
 from lockscope.analysis.model import BLOCK, WAIT, WaitEnd
 from lockscope.interpret.model import Events, Interpretation, Verdict
 from lockscope.locks.modes import LockMode
 from lockscope.locks.sqlite import Slot
+from lockscope.trace.rows import stable_order
 
 __all__ = ["find_inside"]
 
@@ -47,12 +49,12 @@ class _Episode:
     end: WaitEnd
 
 
-def find_inside(source: Interpretation, holds: Events, waits: Events) -> tuple[Events, Events]:
+def find_inside(source: Interpretation, holds: HoldIndex, waits: Events) -> tuple[Events, Events]:
     """Find the waits inside single processes.
 
     Args:
         source: What was recorded.
-        holds: `HOLD` rows.
+        holds: Holds by process and resource.
         waits: The `WAIT` rows that denied requests show; no sleep of theirs is counted again.
 
     Returns:
@@ -61,14 +63,16 @@ def find_inside(source: Interpretation, holds: Events, waits: Events) -> tuple[E
     rows: list[tuple[_Episode, int]] = []
     blocks: list[tuple[int, int, int, int]] = []
     ways: dict[int, _Ways] = {}
-    episodes = sorted(_episodes(source, waits), key=lambda episode: episode.began_ns)
-    for episode in episodes:
-        ways.setdefault(episode.process, _Ways(source, holds, episode.process))
+    statements = SpanIndex(source.statements, "thread")
+    episodes = _episodes(source, waits, statements)
+    for episode in sorted(episodes, key=lambda episode: episode.began_ns):
+        if episode.process not in ways:
+            ways[episode.process] = _Ways(source, holds, statements, episode.process)
         resource, in_the_way = ways[episode.process].of(episode)
         if resource is None:
             continue
         blocks += [
-            (len(rows), hold, *_shared(episode, holds[hold], len(in_the_way)))
+            (len(rows), hold, *_shared(episode, holds.spans[hold], len(in_the_way)))
             for hold in in_the_way
         ]
         rows.append((episode, resource))
@@ -93,38 +97,18 @@ def _waits(rows: list[tuple[_Episode, int]]) -> Events:
     return waits
 
 
-def _thread(rows: Events) -> NDArray[np.uint64]:
-    thread: NDArray[np.uint64] = rows["process"].astype(np.uint64) << np.uint64(32) | rows["thread"]
-    return thread
-
-
-def _enclosing(rows: Events, moments: str, spans: Events) -> NDArray[np.int64]:
-    """For each row, the span of its thread that began last and was not over; -1 for none."""
-    thread = np.concatenate([_thread(spans), _thread(rows)])
-    moment = np.concatenate([spans["began_ns"], rows[moments]])
-    is_row = np.arange(len(thread)) >= len(spans)
-    order = np.lexsort((is_row, moment, thread))
-    last = np.maximum.accumulate(np.where(is_row[order], -1, np.arange(len(order))))
-    found = np.where(last >= 0, order[last], -1)
-    at = order[is_row[order]] - len(spans)
-    span = np.full(len(rows), -1, np.int64)
-    span[at] = found[is_row[order]]
-    if not len(spans):
-        return span
-    fits = _thread(spans)[span] == _thread(rows)
-    fits &= spans["ended_ns"][span] >= rows[moments]
-    return np.where((span >= 0) & fits, span, -1)
-
-
-def _episodes(source: Interpretation, waits: Events) -> Iterator[_Episode]:
+def _episodes(source: Interpretation, waits: Events, index: SpanIndex) -> Iterator[_Episode]:
     statements = source.statements
     failed = np.isin(statements["error"], (*_BUSY, *_LOCKED))
-    failed[np.setdiff1d(_enclosing(waits, "began_ns", statements), [-1])] = False
-    loose = source.pauses[_enclosing(source.pauses, "began_ns", waits) < 0]
+    failed[np.setdiff1d(index.enclosing(waits, "began_ns"), [-1])] = False
+    waited = SpanIndex(waits, "thread").enclosing(source.pauses, "began_ns")
+    loose = source.pauses.take(np.flatnonzero(waited < 0))
+    # Copied into a column once: to search a field of ten million rows would copy it each time.
+    event_ns = np.ascontiguousarray(source.events["began_ns"][: None if len(loose) else 0])
     last: dict[int, NDArray[np.int64]] = {}
-    for statement, run in _runs(loose, _enclosing(loose, "began_ns", statements)):
+    for statement, run in _rhythms(loose, index.enclosing(loose, "began_ns")):
         if statement < 0:
-            yield _of_sleeps(source, loose[run])
+            yield _of_sleeps(source, event_ns, loose[run])
         else:
             if statement in last:
                 row = statements[statement]
@@ -138,23 +122,30 @@ def _episodes(source: Interpretation, waits: Events) -> Iterator[_Episode]:
         yield _of_statement(statements[statement], loose[run], WaitEnd.GRANTED)
 
 
-def _runs(loose: Events, statement: NDArray[np.int64]) -> Iterator[tuple[int, NDArray[np.int64]]]:
+def _rhythms(
+    loose: Events, statement: NDArray[np.int64]
+) -> Iterator[tuple[int, NDArray[np.int64]]]:
     """Sleeps of one thread in the busy handler's rhythm, and the statement that they are in."""
-    order = np.lexsort((loose["began_ns"], _thread(loose)))
-    thread, asked = _thread(loose)[order], loose["asked_ns"][order]
+    thread = loose["process"].astype(np.uint64) << np.uint64(32) | loose["thread"]
+    order = stable_order(thread)
+    thread, within, asked = thread[order], statement[order], loose["asked_ns"][order]
     gap = loose["began_ns"][order][1:].astype(np.int64) - loose["ended_ns"][order][:-1]
     begins = np.ones(len(order), np.bool_)
     begins[1:] = (thread[1:] != thread[:-1]) | (gap > _BETWEEN_SLEEPS_NS)
-    begins[1:] |= (statement[order][1:] != statement[order][:-1]) | (asked[1:] == _DELAYS_NS[0])
-    for run in np.split(order, np.flatnonzero(begins)[1:]):
-        if _is_rhythm(loose["asked_ns"][run].tolist()) and (statement[run[0]] >= 0 or len(run) > 1):
-            yield int(statement[run[0]]), run
+    begins[1:] |= (within[1:] != within[:-1]) | (asked[1:] == _DELAYS_NS[0])
+    first = np.flatnonzero(begins)
+    last = np.append(first[1:], len(order))
+    # A program's own sleeps are many, and longer than the handler's first.
+    possible = (asked[first] <= _DELAYS_NS[0]) & ((within[first] >= 0) | (last - first > 1))
+    for begin, end in zip(first[possible].tolist(), last[possible].tolist(), strict=True):
+        if _is_rhythm(asked[begin:end].tolist()):
+            yield int(within[begin]), order[begin:end]
 
 
 def _is_rhythm(asked: list[int]) -> bool:
     """Whether these are the busy handler's sleeps; a timeout may have cut the last one short."""
     wanted = [_DELAYS_NS[min(at, len(_DELAYS_NS) - 1)] for at in range(len(asked))]
-    return bool(asked) and asked[:-1] == wanted[:-1] and 0 < asked[-1] <= wanted[-1]
+    return asked[:-1] == wanted[:-1] and 0 < asked[-1] <= wanted[-1]
 
 
 def _of_statement(row: np.void, sleeps: Events, end: WaitEnd) -> _Episode:
@@ -172,12 +163,10 @@ def _of_statement(row: np.void, sleeps: Events, end: WaitEnd) -> _Episode:
     )
 
 
-def _of_sleeps(source: Interpretation, sleeps: Events) -> _Episode:
+def _of_sleeps(source: Interpretation, event_ns: NDArray[np.uint64], sleeps: Events) -> _Episode:
     """A wait of a program whose statements are not recorded: granted if a lock followed at once."""
     process, ended_ns = int(sleeps["process"][0]), int(sleeps["ended_ns"][-1])
-    events = source.events
-    span = slice(*np.searchsorted(events["began_ns"], [ended_ns, ended_ns + _MS]))
-    after = events[span]
+    after = source.events[slice(*np.searchsorted(event_ns, [ended_ns, ended_ns + _MS]))]
     taken = (after["process"] == process) & (after["thread"] == sleeps["thread"][0])
     taken &= (after["verdict"] == Verdict.GRANTED) & (after["mode"] == LockMode.EXCLUSIVE)
     return _Episode(
@@ -193,45 +182,73 @@ def _of_sleeps(source: Interpretation, sleeps: Events) -> _Episode:
     )
 
 
+@dataclass(frozen=True, slots=True)
+class _Candidates:
+    """Holds of one process that others could meet, by time, to be narrowed to a span of time.
+
+    Attributes:
+        places: Their places among all holds.
+        requested_ns: For each, the earliest request of it and of all that follow.
+        released_ns: For each, the latest release of it and of all before.
+    """
+
+    places: NDArray[np.int64]
+    requested_ns: NDArray[np.uint64]
+    released_ns: NDArray[np.uint64]
+
+    def around(self, began_ns: int, ended_ns: int) -> NDArray[np.int64]:
+        """The places of all that can meet a span, and of few that do not."""
+        first = np.searchsorted(self.released_ns, began_ns, "left")
+        last = np.searchsorted(self.requested_ns, ended_ns, "right")
+        return self.places[first:last]
+
+
+def _candidates(holds: Events, places: NDArray[np.int64]) -> _Candidates:
+    requested, released = holds["requested_ns"][places], holds["released_ns"][places]
+    earliest = np.minimum.accumulate(requested[::-1])[::-1]
+    return _Candidates(places, earliest, np.maximum.accumulate(released))
+
+
 class _Ways:
     """What a process held that one of its own connections could meet."""
 
-    def __init__(self, source: Interpretation, holds: Events, process: int) -> None:
-        self._source = source
-        self._places = np.flatnonzero(holds["process"] == process)
-        self._holds = holds[self._places]
+    def __init__(
+        self, source: Interpretation, holds: HoldIndex, statements: SpanIndex, process: int
+    ) -> None:
+        self._source, self._holds, self._statements = source, holds.spans, statements
+        self._connection = np.append(source.statements["connection"], np.uint64(0))
+        places = self._places = holds.of_process(process)
         slots = np.array([resource.slot for resource in source.resources], np.int64)
-        self._slots = slots[self._holds["resource"]]
-        exclusive = self._holds["mode"] == LockMode.EXCLUSIVE
-        self._writing = exclusive & np.isin(self._slots, _WRITING)
+        slots = slots[self._holds["resource"][places]]
+        exclusive = self._holds["mode"][places] == LockMode.EXCLUSIVE
         # In WAL mode every open connection keeps SHARED: there it is in nobody's way.
-        self._wal = np.isin(self._slots, [slot for slot in Slot if slot.name.startswith("WAL")])
-        self._reading = (self._slots == Slot.SHARED) & ~exclusive & (not self._wal.any())
-        statement = _enclosing(self._holds, "requested_ns", source.statements)
-        connection = np.append(source.statements["connection"], np.uint64(0))
-        self._connection = connection[statement]
+        self._wal = np.isin(slots, [slot for slot in Slot if slot.name.startswith("WAL")]).any()
+        reading = (slots == Slot.SHARED) & ~exclusive & (not self._wal)
+        self._kinds = [
+            _candidates(self._holds, places[kind])
+            for kind in (exclusive & np.isin(slots, _WRITING), reading)
+        ]
 
     def of(self, episode: _Episode) -> tuple[int | None, list[int]]:
         """What was wanted, and places of the holds in the way; None where nothing was ever held."""
-        if not len(self._holds):
+        if not len(self._places):
             return None, []
-        for kind in (self._writing, self._reading):
-            found = np.flatnonzero(kind & self._meets(episode))
+        for kind in self._kinds:
+            found = self._met(kind.around(episode.began_ns, episode.ended_ns), episode)
             if len(found):
                 resources = self._holds["resource"][found]
-                longest = found[np.argmax(self._holds["ended_ns"][found])]
-                same = found[resources == self._holds["resource"][longest]]
-                return int(self._holds["resource"][longest]), self._places[same].tolist()
-        first = self._source.resources[int(self._holds["resource"][0])].database
-        return first * len(Slot) + (Slot.WAL_WRITE if self._wal.any() else Slot.RESERVED), []
+                longest = resources[np.argmax(self._holds["ended_ns"][found])]
+                return int(longest), found[resources == longest].tolist()
+        first = self._source.resources[int(self._holds["resource"][self._places[0]])].database
+        return first * len(Slot) + (Slot.WAL_WRITE if self._wal else Slot.RESERVED), []
 
-    def _meets(self, episode: _Episode) -> NDArray[np.bool_]:
-        holds = self._holds
+    def _met(self, places: NDArray[np.int64], episode: _Episode) -> NDArray[np.int64]:
+        holds = self._holds.take(places)
         own = (holds["thread"] == episode.thread) & (holds["began_ns"] >= episode.began_ns)
         if episode.connection:
-            own |= self._connection == episode.connection
-        overlaps = (holds["requested_ns"] <= episode.ended_ns) & (
-            holds["released_ns"] >= episode.began_ns
-        )
-        met: NDArray[np.bool_] = overlaps & ~own
-        return met
+            statement = self._statements.enclosing(holds, "requested_ns")
+            own |= self._connection[statement] == episode.connection
+        met: NDArray[np.bool_] = (holds["requested_ns"] <= episode.ended_ns) & ~own
+        met &= holds["released_ns"] >= episode.began_ns
+        chosen: NDArray[np.int64] = places[met]
+        return chosen

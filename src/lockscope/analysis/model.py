@@ -7,6 +7,7 @@ from functools import cached_property
 from typing import Final, Literal
 
 import numpy as np
+from numpy.typing import NDArray
 
 from lockscope.interpret.model import Events, Interpretation
 from lockscope.locks.modes import LockMode
@@ -233,7 +234,12 @@ class Analysis:
         return edges
 
     def _blocks_of(self, wait: int) -> Events:
-        return self.blocks[slice(*np.searchsorted(self.blocks["wait"], [wait, wait + 1]))]
+        return self.blocks[self._bounds[wait] : self._bounds[wait + 1]]
+
+    @cached_property
+    def _bounds(self) -> NDArray[np.int64]:
+        """Where the blocks of each wait begin, and where the last one's end."""
+        return np.searchsorted(self.blocks["wait"], np.arange(len(self.waits) + 1))
 
     def blockers(self, wait: int) -> tuple[Blocker, ...]:
         """Who was in the way of one wait, worst first."""
@@ -241,8 +247,11 @@ class Analysis:
 
     def blockers_of(self, waits: Sequence[int]) -> tuple[Blocker, ...]:
         """Who was in the way of some waits, worst first."""
-        rows = np.concatenate([self._blocks_of(wait) for wait in waits])
-        return self._ranked([(int(row["hold"]), int(row["overlap_ns"])) for row in rows])
+        first = self._bounds[np.asarray(waits, np.int64)]
+        counts = self._bounds[np.asarray(waits, np.int64) + 1] - first
+        # All the runs of places [first, first + count), one after the other.
+        places = np.repeat(first - np.cumsum(counts) + counts, counts) + np.arange(counts.sum())
+        return self._ranked(self.blocks.take(places))
 
     def blame(self, pid: int, began_ns: int, ended_ns: int) -> Blame:
         """What one process waited in a span of time, and for whom.
@@ -265,9 +274,7 @@ class Analysis:
             min(int(waits["ended_ns"][w]), ended_ns) - max(int(waits["began_ns"][w]), began_ns)
             for w in inside
         )
-        rows = self.blocks[np.isin(self.blocks["wait"], inside)]
-        pairs = [(int(row["hold"]), int(row["overlap_ns"])) for row in rows]
-        return Blame(waited, self._ranked(pairs))
+        return Blame(waited, self.blockers_of(inside.tolist()))
 
     @cached_property
     def waiter_seconds(self) -> dict[int, float]:
@@ -280,19 +287,23 @@ class Analysis:
         )
         return {int(place): float(caused[place]) / 1e9 for place in np.unique(holders)}
 
-    def _ranked(self, pairs: list[tuple[int, int]]) -> tuple[Blocker, ...]:
-        """One blocker for each process and resource among some holds, with the longest overlap's
-        statement.
+    def _ranked(self, blocks: Events) -> tuple[Blocker, ...]:
+        """One blocker for each process, resource and mode among some blocks, with the statement of
+        its longest overlap.
         """
-        longest: dict[tuple[int, int, int], tuple[int, int]] = {}
-        total: dict[tuple[int, int, int], int] = {}
-        for hold, overlap in pairs:
-            row = self.holds[hold]
-            key = (int(row["process"]), int(row["resource"]), int(row["mode"]))
-            total[key] = total.get(key, 0) + overlap
-            longest[key] = max(longest.get(key, (-1, 0)), (overlap, hold))
-        ranked = sorted(total, key=lambda key: -total[key])
-        return tuple(self._blocker(longest[key][1], total[key]) for key in ranked)
+        hold, overlap = blocks["hold"].astype(np.int64), blocks["overlap_ns"].astype(np.int64)
+        process, resource, mode = (
+            self.holds[name][hold].astype(np.int64) for name in ("process", "resource", "mode")
+        )
+        key = (process * len(self.source.resources) + resource) * (max(LockMode) + 1) + mode
+        keys, first, of = np.unique(key, return_index=True, return_inverse=True)
+        total, longest, last = (np.zeros(len(keys), np.int64) for _ in range(3))
+        np.add.at(total, of, overlap)
+        np.maximum.at(longest, of, overlap)
+        worst = overlap == longest[of]
+        np.maximum.at(last, of[worst], hold[worst])
+        ranked = np.lexsort((first, -total)).tolist()
+        return tuple(self._blocker(int(last[at]), int(total[at])) for at in ranked)
 
     def _blocker(self, hold: int, overlap_ns: int) -> Blocker:
         row = self.holds[hold]

@@ -9,7 +9,7 @@ recording did.
 
 from dataclasses import dataclass
 from enum import IntEnum
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +18,7 @@ from lockscope.analysis.model import WAIT, WaitEnd
 from lockscope.interpret.model import BLOCKING, PROBE, Events, Interpretation, Verdict
 from lockscope.trace.kinds import EndMode
 from lockscope.trace.model import Process
+from lockscope.trace.rows import lexical_order, stable_order
 
 __all__ = ["TRY", "find_waits"]
 
@@ -72,35 +73,44 @@ def find_waits(source: Interpretation) -> tuple[Events, Events]:
     Returns:
         `WAIT` rows by `began_ns`, and the `TRY` rows that they consist of, by wait.
     """
-    rows = _without_probes(_thread_rows(source))
-    episodes = _Episodes(rows, source) if (rows["kind"] == _Row.DENIED).any() else None
-    waits, tries = (episodes.waits(), episodes.tries()) if episodes else (_none(WAIT), _none(TRY))
+    waits, tries = _of_denials(source)
     return _with_blocked(waits, tries, source)
 
 
-def _none(dtype: np.dtype[Any]) -> Events:
-    return np.zeros(0, dtype)
+def _of_denials(source: Interpretation) -> tuple[Events, Events]:
+    denied = source.events.take(np.flatnonzero(source.events["verdict"] == Verdict.DENIED))
+    if len(denied):
+        rows = _without_probes(_thread_rows(source, denied))
+        if (rows["kind"] == _Row.DENIED).any():
+            episodes = _Episodes(rows, source)
+            return episodes.waits(), episodes.tries()
+    return np.zeros(0, WAIT), np.zeros(0, TRY)
 
 
-def _thread_rows(source: Interpretation) -> Events:
+def _thread_rows(source: Interpretation, denied: Events) -> Events:
     """What happened to each thread that was ever denied, thread by thread, in order of time."""
     events = source.events
-    denied = events.take(np.flatnonzero(events["verdict"] == Verdict.DENIED))
     threads = np.unique(_thread(denied))
-    wanted = _leads_to(source)[np.unique(denied["resource"])]
-    granted = events[(events["verdict"] == Verdict.GRANTED) & np.isin(events["resource"], wanted)]
+    wanted = np.zeros(len(source.resources), np.bool_)
+    wanted[_leads_to(source)[denied["resource"]]] = True
+    granted = np.flatnonzero((events["verdict"] == Verdict.GRANTED) & wanted[events["resource"]])
     parts = [
         _rows(denied, _Row.DENIED, source),
-        _rows(granted[np.isin(_thread(granted), threads)], _Row.GRANTED, source),
-        _rows(source.pauses[np.isin(_thread(source.pauses), threads)], _Row.SLEPT, source),
-        _rows(
-            source.statements[np.isin(_thread(source.statements), threads)], _Row.RETURNED, source
-        ),
+        _rows(_of_threads(events.take(granted), threads), _Row.GRANTED, source),
+        _rows(_of_threads(source.pauses, threads), _Row.SLEPT, source),
+        _rows(_of_threads(source.statements, threads), _Row.RETURNED, source),
     ]
     rows: Events = np.concatenate(parts)
     # A statement returns after all that it did, even where the clock does not tell the two apart.
-    returned = rows["kind"] == _Row.RETURNED
-    return rows.take(np.lexsort((rows["began_ns"], returned, rows["ended_ns"], rows["thread"])))
+    returned = (rows["kind"] == _Row.RETURNED).astype(np.uint8)
+    thread = np.searchsorted(threads, rows["thread"])
+    return rows.take(lexical_order(rows["began_ns"], returned, rows["ended_ns"], thread))
+
+
+def _of_threads(rows: Events, threads: NDArray[np.uint64]) -> Events:
+    thread = _thread(rows)
+    at = np.minimum(np.searchsorted(threads, thread), len(threads) - 1)
+    return rows.take(np.flatnonzero(threads[at] == thread))
 
 
 def _thread(rows: Events) -> NDArray[np.uint64]:
@@ -202,14 +212,14 @@ class _Episodes:
         return belongs
 
     def _until(self, rows: Events, episode: NDArray[np.int64]) -> NDArray[np.uint64]:
-        until = self._ended_ns[episode].copy()
+        until = self._ended_ns[episode]
         following = np.flatnonzero(episode[1:] == episode[:-1])
         until[following] = rows["began_ns"][following + 1]
         # Several resources asked for in one request share the time until the next request.
         together = rows["began_ns"][following] == rows["began_ns"][following + 1]
-        for at in following[together][::-1]:
-            until[at] = until[at + 1]
-        return until
+        last = np.arange(len(rows))
+        last[following[together]] = len(rows)
+        return until[np.minimum.accumulate(last[::-1])[::-1]]
 
     def _same_request(self) -> NDArray[np.bool_]:
         """Rows that repeat the request of the row before them, for another resource of the same
@@ -279,8 +289,7 @@ def _without_other_grants(rows: Events, source: Interpretation) -> Events:
     last = _last_before(denied, rows["thread"])
     wanted = _leads_to(source)[rows["resource"][last]]
     matches = (last >= 0) & (rows["resource"] == wanted) & (rows["mode"] >= rows["mode"][last])
-    kept: Events = rows[(rows["kind"] != _Row.GRANTED) | matches]
-    return kept
+    return rows.take(np.flatnonzero((rows["kind"] != _Row.GRANTED) | matches))
 
 
 def _chain(rows: Events) -> _Chain:
@@ -313,10 +322,9 @@ def _cut_off(process: Process) -> WaitEnd | None:
 def _with_blocked(waits: Events, tries: Events, source: Interpretation) -> tuple[Events, Events]:
     """Add the waits of those who blocked in the kernel, and put all in order of time."""
     events = source.events
-    blocked = events[
-        ((events["flags"] & BLOCKING) != 0)
-        & (events["ended_ns"] - np.minimum(events["began_ns"], events["ended_ns"]) >= _BLOCKED_NS)
-    ]
+    blocked = events.take(np.flatnonzero((events["flags"] & BLOCKING) != 0))
+    began_ns = np.minimum(blocked["began_ns"], blocked["ended_ns"])
+    blocked = blocked.take(np.flatnonzero(blocked["ended_ns"] - began_ns >= _BLOCKED_NS))
     more: Events = np.zeros(len(blocked), WAIT)
     more_tries: Events = np.zeros(len(blocked), TRY)
     for field in ("began_ns", "ended_ns", "process", "thread", "resource", "context", "mode"):
@@ -333,8 +341,8 @@ def _with_blocked(waits: Events, tries: Events, source: Interpretation) -> tuple
 
 
 def _by_time(waits: Events, tries: Events) -> tuple[Events, Events]:
-    order = np.argsort(waits["began_ns"], kind="stable")
+    order = stable_order(waits["began_ns"])
     rank = np.empty(len(order), np.uint32)
     rank[order] = np.arange(len(order), dtype=np.uint32)
     tries["wait"] = rank[tries["wait"]]
-    return waits.take(order), tries.take(np.argsort(tries["wait"], kind="stable"))
+    return waits.take(order), tries.take(stable_order(tries["wait"]))
