@@ -23,10 +23,12 @@ class Mount(NamedTuple):
     Attributes:
         point: Where.
         kind: Its type; `unknown` where the table cannot be read.
+        options: Its options, those of this mount before those of the whole file system.
     """
 
     point: str
     kind: str
+    options: tuple[str, ...] = ()
 
 
 def mount_of(path: str, table: str = MOUNTS) -> Mount:
@@ -43,11 +45,19 @@ def mount_of(path: str, table: str = MOUNTS) -> Mount:
     except OSError:
         return best
     for fields in rows:
-        point = fields[4].encode("utf-8", "surrogateescape").decode("unicode_escape")
+        point = _unescaped(fields[4])
         # The later of two mounts on one point covers the earlier.
         if len(point) >= len(best.point) and (path + "/").startswith(point.rstrip("/") + "/"):
-            best = Mount(point, fields[fields.index("-") + 1])
+            kind, _source, options = fields[fields.index("-") + 1 :][:3]
+            both = dict.fromkeys(f"{fields[5]},{options.strip()}".split(","))
+            best = Mount(point, kind, tuple(both))
     return best
+
+
+def _unescaped(name: str) -> str:
+    """A name of the table, in which blanks are octal escapes and all else are the path's bytes."""
+    raw = name.encode("utf-8", "surrogateescape").decode("unicode_escape").encode("latin-1")
+    return raw.decode("utf-8", "surrogateescape")
 
 
 def unfit(kind: str) -> str | None:

@@ -126,7 +126,8 @@ def _log_bytes(frames: int, page_bytes: int) -> int:
 def _sentence(index: _Index, page_bytes: int, pins: tuple[Pin, ...]) -> str:
     if not index.frames:
         return "The log is empty."
-    size = f"{index.frames:,} frames ({size_text(_log_bytes(index.frames, page_bytes))})"
+    noun = "frame" if index.frames == 1 else "frames"
+    size = f"{index.frames:,} {noun} ({size_text(_log_bytes(index.frames, page_bytes))})"
     done = f"The log holds {size}, {index.checkpointed:,} of them written back"
     in_the_way = [pin for pin in pins if pin.frame < index.frames]
     if in_the_way:
