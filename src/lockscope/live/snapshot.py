@@ -6,11 +6,11 @@ from pathlib import Path
 from lockscope.errors import CaptureError
 from lockscope.live.closeup import look_closer
 from lockscope.live.files import DatabaseFile, find_files, journal_head
-from lockscope.live.holding import Held
 from lockscope.live.model import Holder, Opener, Process, Snapshot, Waiter
 from lockscope.live.processes import OpenFile, look_at, open_files
 from lockscope.live.sight import LockSight
 from lockscope.live.unhealthy import Scene, holder_notes, notes
+from lockscope.live.waiting import Wait, find_waits
 from lockscope.live.wal import read_wal
 
 __all__ = ["look", "who"]
@@ -52,16 +52,17 @@ def look(sight: LockSight, *, stack: bool = True) -> Snapshot:
             "machine locks it, and the locks of others are not seen here. Look on each of them.",
             path=Path(scene.files.main.path),
         )
-    processes = {one.pid: look_at(one.pid) for one in scene.held}
+    waits, hidden = find_waits(scene.held, _openers(scene))
+    processes = {pid: look_at(pid) for pid in {*(one.pid for one in scene.held), *waits}}
     return Snapshot(
         database=scene.files.main.path,
         at=time.strftime("%Y-%m-%dT%H:%M:%S%z"),
         write_locked=any(one.writes for one in scene.held),
-        holders=look_closer(_holders(scene, processes), stack=stack),
-        waiters=_draining(scene.held, processes),
-        attached=_attached(scene, processes),
+        holders=look_closer(_holders(scene, processes, waits), stack=stack),
+        waiters=tuple(_waiter(wait, processes[pid]) for pid, wait in waits.items()),
+        attached=_attached(scene, processes, waits),
         wal=read_wal(scene.files, scene.held),
-        notes=notes(scene),
+        notes=(*notes(scene), *_unseen_waits(hidden)),
         is_wal=scene.files.is_wal,
     )
 
@@ -92,46 +93,49 @@ def _former(
     return found
 
 
-def _attached(scene: Scene, processes: dict[int, Process]) -> tuple[Opener, ...]:
-    """Who has the database open and stands in nobody's way."""
-    holding = {one.pid for one in scene.held}
+def _openers(scene: Scene) -> set[int]:
+    """Who has the database itself open, by whatever name."""
     main = scene.files.main
-    idle = [
-        Opener(look_at(pid), ())
+    return {
+        pid
         for pid, files in scene.opened.items()
-        if pid not in holding
-        and any((file.device, file.inode) == (main.device, main.inode) for file in files)
+        if any((file.device, file.inode) == (main.device, main.inode) for file in files)
+    }
+
+
+def _attached(
+    scene: Scene, processes: dict[int, Process], waits: dict[int, Wait]
+) -> tuple[Opener, ...]:
+    """Who has the database open, stands in nobody's way and does not wait."""
+    merely = [
+        Opener(processes[one.pid], one.locks)
+        for one in scene.held
+        if one.is_merely_attached and one.pid not in waits
     ]
-    merely = [Opener(processes[one.pid], one.locks) for one in scene.held if one.is_merely_attached]
-    return tuple(sorted(merely + idle, key=lambda opener: opener.process.pid))
+    idle = _openers(scene) - {one.pid for one in scene.held} - waits.keys()
+    openers = [*merely, *(Opener(look_at(pid), ()) for pid in idle)]
+    return tuple(sorted(openers, key=lambda opener: opener.process.pid))
 
 
-def _readers_before(held: tuple[Held, ...], one: Held) -> tuple[int, ...]:
-    """Who reads while a writer waits for readers to leave; empty where it does not."""
-    if not one.is_draining:
-        return ()
-    return tuple(other.pid for other in held if other.reads and other.pid != one.pid)
-
-
-def _holders(scene: Scene, processes: dict[int, Process]) -> tuple[Holder, ...]:
-    held = scene.held
-    blocked = {one.pid: _readers_before(held, one) for one in held}
+def _holders(
+    scene: Scene, processes: dict[int, Process], waits: dict[int, Wait]
+) -> tuple[Holder, ...]:
     holders = [
         Holder(
             processes[one.pid],
             one.locks,
             writes=one.writes,
-            blocks=tuple(pid for pid, readers in blocked.items() if one.pid in readers),
+            blocks=tuple(wait.pid for wait in waits.values() if one.pid in wait.blockers),
             notes=holder_notes(scene, one, processes[one.pid]),
         )
-        for one in held
+        for one in scene.held
         if not one.is_merely_attached
     ]
     return tuple(
         sorted(
             holders,
             key=lambda holder: (
-                bool(blocked[holder.process.pid]),
+                holder.process.pid in waits,
                 -len(holder.blocks),
                 not holder.writes,
                 holder.process.pid,
@@ -140,16 +144,25 @@ def _holders(scene: Scene, processes: dict[int, Process]) -> tuple[Holder, ...]:
     )
 
 
-def _draining(held: tuple[Held, ...], processes: dict[int, Process]) -> tuple[Waiter, ...]:
-    return tuple(
-        Waiter(
-            process=processes[one.pid],
-            wants="EXCLUSIVE",
-            waited_s=None,
-            blockers=readers,
-            inferred=True,
-            how="it holds PENDING, which is kept until the readers are gone",
-        )
-        for one in held
-        if (readers := _readers_before(held, one))
+def _waiter(wait: Wait, process: Process) -> Waiter:
+    return Waiter(
+        process,
+        wants=wait.wants,
+        waited_s=wait.waited_s,
+        blockers=wait.blockers,
+        inferred=wait.inferred,
+        how=wait.how,
+        statement=wait.statement,
+        source=wait.source,
     )
+
+
+def _unseen_waits(hidden: int) -> tuple[str, ...]:
+    if not hidden:
+        return ()
+    number = "1 process" if hidden == 1 else f"{hidden} processes"
+    told = (
+        f"Of {number} with the database open it cannot be seen whether they wait: that is shown to "
+        "root, and to their own user where kernel.yama.ptrace_scope is 0."
+    )
+    return (told,)
