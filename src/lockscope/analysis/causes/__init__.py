@@ -7,7 +7,7 @@ specific first, and a victim that one has claimed is shown to no other. The sent
 
 from typing import Final
 
-from lockscope.analysis.causes import broken, refusals, timeouts
+from lockscope.analysis.causes import broken, readers, refusals, structure, timeouts
 from lockscope.analysis.causes.case import Case
 from lockscope.analysis.causes.model import Answer, Rule, Verdict
 from lockscope.analysis.causes.sentences import finding
@@ -18,10 +18,20 @@ __all__ = ["RULES", "Verdict", "diagnose", "find_causes"]
 RULES: Final[tuple[Rule, ...]] = (
     broken.closed_descriptor,
     broken.removed_file,
+    structure.locked_table,
+    structure.opposite_order,
     refusals.stale_snapshot,
     refusals.rollback_upgrade,
     refusals.wal_upgrade,
+    refusals.journal_mode,
     refusals.no_timeout,
+    readers.iterates_and_writes,
+    timeouts.failed_commit,
+    readers.unfinished_select,
+    readers.blocking_checkpoint,
+    structure.exclusive_mode,
+    timeouts.maintenance,
+    timeouts.leaked_transaction,
     timeouts.long_transaction,
 )
 """The most specific first."""

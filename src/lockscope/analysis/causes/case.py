@@ -1,15 +1,22 @@
 """The case that the rules judge: an analysed trace, its victims, and what each hold was about."""
 
+import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
-from typing import Self
+from typing import Final, Self
 
 from lockscope.analysis.causes.model import Answer, Cause, Evidence, Verdict
-from lockscope.analysis.causes.stories import HoldStory, story_of
+from lockscope.analysis.causes.stories import Doings, HoldStory, story_of
 from lockscope.analysis.causes.victims import Victim, find_victims
-from lockscope.analysis.model import Analysis
+from lockscope.analysis.model import Analysis, WaitEnd
+from lockscope.locks.modes import LockMode
+from lockscope.locks.sqlite import Slot
 
 __all__ = ["Case", "Facts"]
+
+_MOST: Final = 0.5
+"""A hold that was in the way for half of a wait is what it waited for."""
+_WRITING: Final = (Slot.PENDING, Slot.RESERVED, Slot.SHARED, Slot.WAL_WRITE)
 
 Facts = tuple[tuple[str, object], ...]
 """What else shows a cause: names and values."""
@@ -27,6 +34,7 @@ class Case:
     analysis: Analysis
     victims: tuple[Victim, ...]
     _stories: dict[int, HoldStory] = field(default_factory=dict)
+    _doings: dict[int, Doings] = field(default_factory=dict)
 
     @classmethod
     def of(cls, analysis: Analysis) -> Self:
@@ -42,8 +50,49 @@ class Case:
     def story(self, hold: int) -> HoldStory:
         """What the holder did during a hold; made once for each."""
         if hold not in self._stories:
-            self._stories[hold] = story_of(self.analysis, hold)
+            doings = self.doings(int(self.analysis.holds["process"][hold]))
+            self._stories[hold] = story_of(self.analysis, hold, doings)
         return self._stories[hold]
+
+    def doings(self, process: int) -> Doings:
+        """What a process did; looked up once for each."""
+        if process not in self._doings:
+            self._doings[process] = Doings(self.analysis.source, process)
+        return self._doings[process]
+
+    def waited(self, victim: Victim) -> bool:
+        """Whether a victim slept, or was kept long, above all because of one hold of another
+        process.
+        """
+        if victim.wait < 0 or victim.end is WaitEnd.REFUSED:
+            return False
+        return victim.share >= _MOST and not self.analysis.waits["inside"][victim.wait]
+
+    def wants(self, victim: Victim) -> tuple[Slot | None, LockMode]:
+        """The lock that a victim with a wait was denied last."""
+        return victim.wanted, LockMode(int(self.analysis.waits["mode"][victim.wait]))
+
+    def holds(self, hold: int) -> tuple[Slot, LockMode]:
+        """The lock of a hold."""
+        row = self.analysis.holds[hold]
+        resource = self.analysis.source.resources[int(row["resource"])]
+        return Slot(resource.slot), LockMode(int(row["mode"]))
+
+    def holds_to_write(self, hold: int) -> bool:
+        """Whether a hold is of a lock that keeps other writers out."""
+        slot, mode = self.holds(hold)
+        return mode is LockMode.EXCLUSIVE and slot in _WRITING
+
+    def ran_during(self, hold: int, wanted: re.Pattern[str]) -> bool:
+        """Whether the holder ran, or took the lock by, a statement that begins so."""
+        statements = self.analysis.source.statements
+        contexts = {int(statements["context"][at]) for at in self.story(hold).statements}
+        contexts.add(int(self.analysis.holds["context"][hold]))
+        return any(wanted.match(self.statement(context)) for context in contexts)
+
+    def statement(self, context: int) -> str:
+        """The SQL of a context, in capitals and single spaces; empty where unknown."""
+        return " ".join(self.analysis.source.contexts[context].statement.upper().split())
 
     def pid(self, process: int) -> int:
         """The pid of a process."""

@@ -1,5 +1,6 @@
 """Group B: refused at once, without the busy handler; and C01, which looks the same."""
 
+import re
 from typing import Final
 
 from lockscope.analysis.causes.case import Case
@@ -8,7 +9,7 @@ from lockscope.analysis.causes.victims import Victim
 from lockscope.analysis.model import WaitEnd
 from lockscope.locks.sqlite import Slot
 
-__all__ = ["no_timeout", "rollback_upgrade", "stale_snapshot", "wal_upgrade"]
+__all__ = ["journal_mode", "no_timeout", "rollback_upgrade", "stale_snapshot", "wal_upgrade"]
 
 _BUSY_SNAPSHOT: Final = 517
 """SQLITE_BUSY_SNAPSHOT, `sqlite3.h`."""
@@ -23,6 +24,7 @@ _UPGRADE_PROOF: Final = (
 _NOT_TIMEOUT: Final = (
     "A longer timeout cannot help: the busy handler is not asked when waiting could be a deadlock."
 )
+_SETS_MODE: Final = re.compile(r"PRAGMA (\w+\.)?JOURNAL_MODE ?[=(]")
 C01: Final = Cause(
     "C01",
     "no busy timeout",
@@ -65,14 +67,41 @@ C14: Final = Cause(
 )
 
 
+C15: Final = Cause(
+    "C15",
+    "journal mode changed while others use the database",
+    "no",
+    "wanted to change the journal mode and was refused at once, because another one was writing",
+    "Set WAL mode once, where the database is made: it is stored in the file. At the start read "
+    "`PRAGMA journal_mode` and leave it alone when it is right.",
+    "Start all programs at once and record it: none may ask for a lock by PRAGMA journal_mode.",
+    "A longer timeout is not asked for here: the busy handler is invoked against a reader, not "
+    "against a writer.",
+)
+
+
+def journal_mode(case: Case) -> Verdict:
+    """C15: a PRAGMA journal_mode was refused, or waited long."""
+    return case.verdict(
+        C15,
+        (v for v in case.victims if _SETS_MODE.match(case.statement(v.context)) and v.wait >= 0),
+    )
+
+
 def stale_snapshot(case: Case) -> Verdict:
     """C14: a statement ended with SQLITE_BUSY_SNAPSHOT; no lock call was denied."""
     return case.verdict(C14, (v for v in case.victims if v.code == _BUSY_SNAPSHOT))
 
 
 def rollback_upgrade(case: Case) -> Verdict:
-    """C12: RESERVED refused at once to a process that held SHARED from an earlier statement."""
-    return case.verdict(C12, (v for v in case.victims if _is_upgrade(v, Slot.RESERVED)))
+    """C12: RESERVED refused at once to a process that held SHARED from an earlier statement.
+
+    The one that has RESERVED waits for that SHARED at its COMMIT: it is a victim of the same cycle.
+    """
+    refused = {v for v in case.victims if _is_upgrade(v, Slot.RESERVED)}
+    cycles = [set(deadlock.waits) for deadlock in case.analysis.deadlocks]
+    of_refused = {wait for cycle in cycles for v in refused if v.wait in cycle for wait in cycle}
+    return case.verdict(C12, (v for v in case.victims if v in refused or v.wait in of_refused))
 
 
 def wal_upgrade(case: Case) -> Verdict:

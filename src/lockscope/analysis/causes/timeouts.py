@@ -1,36 +1,148 @@
-"""Group A: the wait ended in a timeout."""
+"""Group A: the wait ended in a timeout, or was long, because of one hold."""
 
+import re
 from typing import Final
 
 from lockscope.analysis.causes.case import Case, Facts
 from lockscope.analysis.causes.model import Cause, Verdict
 from lockscope.analysis.causes.stories import HoldStory
-from lockscope.analysis.model import WaitEnd
+from lockscope.analysis.causes.victims import Victim
+from lockscope.interpret.model import Cause as EndedBy
+from lockscope.locks.modes import LockMode
+from lockscope.locks.sqlite import Slot
 
-__all__ = ["long_transaction"]
+__all__ = ["failed_commit", "leaked_transaction", "long_transaction", "maintenance"]
 
-_MOST: Final = 0.5
-"""A hold that was in the way for half of a wait is what it waited for."""
+_BUSY: Final = 5
+"""SQLITE_BUSY, `sqlite3.h`."""
+_LEFT: Final = (EndedBy.EXIT, EndedBy.KILLED, EndedBy.EXEC, EndedBy.TRACE_ENDED)
+"""Ends of a hold that are no act of the program's on its transaction."""
+_REPEATED: Final = ("COMMIT", "END")
+_CLOSE: Final = "CLOSE()"
+"""What the recorders call the closing of a connection, which rolls back what it left open."""
 C02: Final = Cause(
     "C02",
     "long write transaction",
     "partly",
-    "gave up because another process kept the lock for longer than the timeout",
+    "waited because another process kept the lock for so long",
     "Move the slow part out of the transaction, or commit in smaller steps; a longer timeout helps "
     "only beyond the longest hold.",
     "Record it again: the longest hold of the write lock must be far below the busy timeout.",
 )
+C03: Final = Cause(
+    "C03",
+    "leaked write transaction",
+    "no",
+    "waited for a transaction that nobody was going to end",
+    "Commit or roll back on every way out, also when an exception passes: `with connection:` does, "
+    "or commit each statement by itself (isolation_level=None).",
+    "Raise an exception between the first write and the commit, and record it: the lock must be "
+    "gone at once.",
+    "A longer timeout waits longer for a transaction that never ends; killing the holder ends it "
+    "once.",
+)
+C04: Final = Cause(
+    "C04",
+    "failed COMMIT that was not rolled back",
+    "no",
+    "was locked out by a transaction whose COMMIT had failed and that was not rolled back",
+    "When COMMIT fails, repeat it or ROLLBACK; in WAL mode a reader is not in its way.",
+    "Record it again: no PENDING lock may outlast the busy timeout of the COMMIT that took it.",
+    "A longer timeout helps no one: the lock stays until the program ends its transaction.",
+)
+C10: Final = Cause(
+    "C10",
+    "maintenance under the write lock",
+    "partly",
+    "waited for a statement that rewrites much of the database under one lock",
+    "Run it when nobody writes, or in small steps: PRAGMA incremental_vacuum(N), VACUUM INTO "
+    "another file, deletes in batches.",
+    "Record it again while it runs: no hold of the write lock may be as long as the statement was.",
+    "A longer timeout helps only beyond the whole statement, which grows with the file.",
+)
+_MAINTENANCE: Final = re.compile(
+    r"VACUUM|REINDEX|ANALYZE|CREATE (UNIQUE )?INDEX|DROP |ALTER TABLE|PRAGMA (\w+\.)?"
+    r"(INCREMENTAL_VACUUM|OPTIMIZE)"
+)
+
+
+def maintenance(case: Case) -> Verdict:
+    """C10: the hold that was in the way was taken, or kept, by a statement that rewrites much."""
+    return case.verdict(
+        C10,
+        (
+            victim
+            for victim in case.victims
+            if case.waited(victim)
+            and case.holds_to_write(victim.blocker)
+            and case.ran_during(victim.blocker, _MAINTENANCE)
+        ),
+        lambda victim: _meanwhile(case.story(victim.blocker)),
+    )
+
+
+def failed_commit(case: Case) -> Verdict:
+    """C04: the blocker's transaction went on after a COMMIT of it had been refused."""
+    stuck = {
+        victim.blocker: failed
+        for victim in case.victims
+        if case.waited(victim) and (failed := _failed_commit(case, victim.blocker)) is not None
+    }
+    # The COMMIT that failed is a part of the same story.
+    return case.verdict(
+        C04,
+        (victim for victim in case.victims if victim.blocker in stuck or victim in stuck.values()),
+    )
+
+
+def _failed_commit(case: Case, hold: int) -> Victim | None:
+    """The COMMIT that failed during a hold which outlasted it; None where there is none."""
+    story = case.story(hold)
+    if story.ending.startswith(_REPEATED):
+        return None
+    return next(
+        (
+            other
+            for other in case.victims
+            if other.process == story.process
+            and other.code == _BUSY
+            and other.wait >= 0
+            and case.wants(other) == (Slot.SHARED, LockMode.EXCLUSIVE)
+            and story.began_ns <= other.ended_ns < story.ended_ns
+            and not story.acts_after(other.returned_ns)
+        ),
+        None,
+    )
+
+
+def leaked_transaction(case: Case) -> Verdict:
+    """C03: the blocker did nothing more with its transaction, and never ended it."""
+    return case.verdict(
+        C03,
+        (
+            victim
+            for victim in case.victims
+            if case.waited(victim)
+            and case.holds_to_write(victim.blocker)
+            and _is_leaked(case.story(victim.blocker), victim)
+        ),
+        lambda victim: _meanwhile(case.story(victim.blocker)),
+    )
+
+
+def _is_leaked(story: HoldStory, victim: Victim) -> bool:
+    left = story.ended_by in _LEFT or story.ending == _CLOSE
+    return left and not story.committed and not story.acts_after(victim.began_ns)
 
 
 def long_transaction(case: Case) -> Verdict:
-    """C02: a wait timed out, and one hold was in the way for most of it."""
-    inside = case.analysis.waits["inside"]
+    """C02: one hold of a write lock was in the way for most of a wait."""
     return case.verdict(
         C02,
         (
             victim
             for victim in case.victims
-            if victim.end is WaitEnd.TIMED_OUT and victim.share >= _MOST and not inside[victim.wait]
+            if case.waited(victim) and case.holds_to_write(victim.blocker)
         ),
         lambda victim: _meanwhile(case.story(victim.blocker)),
     )

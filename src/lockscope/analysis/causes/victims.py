@@ -37,7 +37,8 @@ class Victim:
         thread: Its thread.
         context: Its statement's place, 0 where unknown.
         began_ns: When it began to wait, or the statement that failed began.
-        ended_ns: When it was over.
+        ended_ns: When the wait, or the statement, was over.
+        returned_ns: When the statement returned; `ended_ns` where that is not known.
         code: Extended result code that its program was given; 0 for none, or where unknown.
         wait: Place of its wait; -1 where no lock call was denied and nothing slept.
         end: How the wait ended; None without one.
@@ -53,6 +54,7 @@ class Victim:
     context: int
     began_ns: int
     ended_ns: int
+    returned_ns: int
     code: int
     wait: int
     end: WaitEnd | None
@@ -82,7 +84,7 @@ def find_victims(analysis: Analysis) -> tuple[Victim, ...]:
 
 
 def _codes(analysis: Analysis) -> tuple[dict[int, int], list[int]]:
-    """The result code of each wait whose statement failed, and failed statements without a wait."""
+    """The statement of each wait that made it fail, and failed statements without a wait."""
     statements, waits = analysis.source.statements, analysis.waits
     codes: dict[int, int] = {}
     loose = []
@@ -95,14 +97,14 @@ def _codes(analysis: Analysis) -> tuple[dict[int, int], list[int]]:
             & (waits["began_ns"] <= row["ended_ns"])
         )
         if len(within):
-            codes[int(within[-1])] = int(row["error"])
+            codes[int(within[-1])] = place
         else:
             loose.append(place)
     return codes, loose
 
 
 def _of_waits(analysis: Analysis, index: HoldIndex, codes: dict[int, int]) -> Iterator[Victim]:
-    waits = analysis.waits
+    waits, statements = analysis.waits, analysis.source.statements
     length = waits["ended_ns"] - waits["began_ns"]
     failed = np.isin(waits["end"], (WaitEnd.REFUSED, WaitEnd.TIMED_OUT))
     for place in np.flatnonzero(failed | (length >= LONG_WAIT_NS)).tolist():
@@ -115,7 +117,10 @@ def _of_waits(analysis: Analysis, index: HoldIndex, codes: dict[int, int]) -> It
             context=int(row["context"]),
             began_ns=int(row["began_ns"]),
             ended_ns=int(row["ended_ns"]),
-            code=codes.get(place, 0),
+            returned_ns=int(statements["ended_ns"][codes[place]])
+            if place in codes
+            else int(row["ended_ns"]),
+            code=int(statements["error"][codes[place]]) if place in codes else 0,
             wait=place,
             end=WaitEnd(int(row["end"])),
             wanted=Slot(resource.slot),
@@ -134,6 +139,7 @@ def _of_statements(analysis: Analysis, places: list[int]) -> Iterator[Victim]:
             context=int(row["context"]),
             began_ns=int(row["began_ns"]),
             ended_ns=int(row["ended_ns"]),
+            returned_ns=int(row["ended_ns"]),
             code=int(row["error"]),
             wait=-1,
             end=None,

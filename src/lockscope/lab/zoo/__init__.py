@@ -42,7 +42,21 @@ class Exhibit:
 
 
 EXHIBITS: Final[tuple[Exhibit, ...]] = (
+    Exhibit("C01", "sqlite3", "a connection without a timeout, while another writes", ("C01",)),
+    Exhibit("C02", "sqlite3", "slow work between the first write and the commit", ("C02",)),
+    Exhibit("C03", "sqlite3", "an exception leaves a transaction open for ever", ("C03",)),
+    Exhibit("C04", "sqlite3", "a COMMIT fails, and nobody rolls it back", ("C04",)),
+    Exhibit("C10", "sqlite3", "VACUUM while others write", ("C10",)),
     Exhibit("C12", "sqlite3", "two transactions read, and both want to write", ("C12",)),
+    Exhibit("C13", "sqlite3", "the same in WAL mode, while another writes", ("C13",)),
+    Exhibit("C14", "sqlite3", "the same in WAL mode, after another has committed", ("C14",)),
+    Exhibit("C15", "sqlite3", "WAL mode is set at every start", ("C15",)),
+    Exhibit("C18", "sqlite3", "a SELECT that nobody reads to its end", ("C18",)),
+    Exhibit("C19", "sqlite3", "reading on one connection, writing on another", ("C19",)),
+    Exhibit("C21", "sqlite3", "a TRUNCATE checkpoint behind a reader", ("C21",)),
+    Exhibit("C25", "sqlite3", "DROP TABLE while a statement still reads it", ("C25",)),
+    Exhibit("C26", "sqlite3", "two databases attached, written in opposite order", ("C26",)),
+    Exhibit("C27", "sqlite3", "locking_mode=EXCLUSIVE keeps everybody else out", ("C27",)),
 )
 
 
