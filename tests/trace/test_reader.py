@@ -126,6 +126,17 @@ def test_damage_costs_only_what_was_damaged(
     assert bool(trace.gaps) == bool(sentence)
 
 
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs named pipes")
+@pytest.mark.parametrize("ending", ["segment", "text"])
+def test_nobody_waits_for_what_is_no_file(tmp_path: Path, ending: str) -> None:
+    trace = make_trace(tmp_path / "a.trace").parent
+    (trace / "7-7-native.segment").write_bytes(next(trace.glob("*.segment")).read_bytes())
+    (trace / f"7-7-native.{ending}").unlink(missing_ok=True)
+    os.mkfifo(trace / f"7-7-native.{ending}")
+    [gap] = read_trace(trace).gaps
+    assert gap.sentence == "7-7-native.segment is no plain file, or its texts are none."
+
+
 def test_a_newer_segment_is_refused(tmp_path: Path) -> None:
     overwrite(8, b"\x02")(make_trace(tmp_path / "n.trace"))
     with pytest.raises(TraceError, match="trace format 2; this lockscope reads up to 1"):

@@ -136,6 +136,8 @@ class TracedFiles:
             return []
         self._changed_ns = changed_ns
         new = [n for n in names if n.endswith("-native.segment") and n not in self._read]
+        # Users that traced programs became may add to the folder: nobody's pipe may stop us.
+        new = [n for n in new if (self._trace / n).is_file()]
         self._read.update(dict.fromkeys(new, 0))
         return new
 

@@ -71,6 +71,7 @@ class Manifest:
         """
         unfinished = trace / f".{MANIFEST_NAME}"
         unfinished.write_text(json.dumps(asdict(self), indent=2) + "\n", encoding="utf-8")
+        unfinished.chmod(0o600)
         unfinished.replace(trace / MANIFEST_NAME)
 
     @classmethod

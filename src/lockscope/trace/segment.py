@@ -2,6 +2,7 @@
 unchecked.
 """
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -82,6 +83,8 @@ def read_segment(path: Path) -> Segment:
         DamagedSegmentError: Nothing of it can be used.
         TraceError: A newer lockscope wrote it.
     """
+    if not _is_plain(path):
+        raise DamagedSegmentError("is no plain file, or its texts are none")
     header = _header(path)
     # Read, not mapped: a mapping keeps a descriptor, and a trace may have thousands of segments.
     slots = np.fromfile(path, RECORD, offset=HEADER_BYTES)
@@ -105,6 +108,12 @@ def read_segment(path: Path) -> Segment:
         text=_text(path.with_suffix(".text")),
         turning=turning,
     )
+
+
+def _is_plain(path: Path) -> bool:
+    """Whether a segment and its texts are files, which a reader need not wait for."""
+    text = path.with_suffix(".text")
+    return path.is_file() and (text.is_file() or not os.path.lexists(text))
 
 
 def _header(path: Path) -> np.void:

@@ -6,11 +6,13 @@
 #include "environment.h"
 #include "files.h"
 #include "lifetime.h"
+#include "sharing.h"
 #include "sleeps.h"
 #include "slow.h"
 #include "traffic.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
@@ -120,6 +122,14 @@ static void settle_again(void) {
   ls_context = 0;
   settle();
   errno = before;
+}
+
+void ls_trace_share(uid_t user) {
+  char room[PATH_MAX];
+  if (folder == NULL || !ls_at_home()) return;
+  ls_share_folder(folder, user);
+  ls_segment_share(user);
+  if (snprintf(room, sizeof room, "%s/" LOCKSCOPE_ROOM, folder) < (int)sizeof room) ls_share_file(room, user);
 }
 
 bool ls_revive(void) {

@@ -4,6 +4,9 @@
 
 #include "segment.h"
 
+/* Let a user that this process is about to become go on with the trace. Changes errno. */
+void ls_trace_share(uid_t user);
+
 /* Trace a child that was forked by a bare system call; false where nothing is traced. */
 bool ls_revive(void);
 

@@ -6,6 +6,7 @@
 
 #include "room.h"
 #include "segment.h"
+#include "sharing.h"
 #include "slow.h"
 #include "storage.h"
 
@@ -397,6 +398,11 @@ void ls_segment_provide(void) {
   }
   provide_text();
   ls_slow_leave(&slow);
+}
+
+void ls_segment_share(uid_t user) {
+  ls_share_file(segment_path, user);
+  ls_share_file(text_path, user);
 }
 
 void ls_segment_forget(void) {

@@ -36,6 +36,9 @@ bool ls_segment_owes(void);
 /* Map room ahead for records and texts, once for each segment: the process is about to lose its way to the folder. */
 void ls_segment_provide(void);
 
+/* Let a user that this process is about to become go on with this segment. Changes errno. */
+void ls_segment_share(uid_t user);
+
 /* In a forked child: let go of the parent's segment. */
 void ls_segment_forget(void);
 

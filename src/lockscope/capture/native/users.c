@@ -1,42 +1,44 @@
-/* Programs that begin as root and go on as somebody else, or behind another root: from then on they cannot reach the
- * trace's folder, which is its owner's alone. Room is mapped before, and what comes after it is counted as lost. */
+/* Programs that begin as root and go on as somebody else, or behind another root. The somebody is let into the trace's
+ * folder, which is its owner's alone. Where that cannot be, and behind another root, they cannot reach it any more:
+ * room is mapped before, and what comes after it is counted as lost. */
 #include "real.h"
 
-#include "segment.h"
+#include "lifetime.h"
 
 #include <errno.h>
 
-static void provide(bool leaving) {
-  if (!leaving || !ls_active()) return;
+/* (uid_t)-1 leaves the id as it is: setresuid(2). */
+static void leave_for(uid_t wanted) {
+  if (wanted == (uid_t)-1 || !ls_active() || wanted == geteuid()) return;
   int before = errno;
   ls_segment_provide();
+  if (wanted != 0) ls_trace_share(wanted);
   errno = before;
 }
 
-/* (uid_t)-1 leaves the id as it is: setresuid(2). */
-static bool leaves(uid_t wanted) { return wanted != (uid_t)-1 && ls_active() && wanted != geteuid(); }
-
 LS_EXPORT int setuid(uid_t user) {
-  provide(leaves(user));
+  leave_for(user);
   return ls_real.setuid(user);
 }
 
 LS_EXPORT int seteuid(uid_t user) {
-  provide(leaves(user));
+  leave_for(user);
   return ls_real.seteuid(user);
 }
 
 LS_EXPORT int setreuid(uid_t real, uid_t effective) {
-  provide(leaves(effective));
+  leave_for(effective);
   return ls_real.setreuid(real, effective);
 }
 
 LS_EXPORT int setresuid(uid_t real, uid_t effective, uid_t saved) {
-  provide(leaves(effective));
+  leave_for(effective);
   return ls_real.setresuid(real, effective, saved);
 }
 
 LS_EXPORT int chroot(const char *path) {
-  provide(true);
+  int before = errno;
+  if (ls_active()) ls_segment_provide();
+  errno = before;
   return ls_real.chroot(path);
 }
