@@ -40,8 +40,10 @@ def test_a_killed_process_leaves_what_it_had_done(
     (segment,) = segments(trace)
     used = int(segment.header["next"])
     assert used >= 3 * CHUNK
-    written = segment.slots["sequence"][:used] == np.arange(1, used + 1)
-    assert written[:-1].all()  # at most the record it was writing is torn
+    sequences = segment.slots["sequence"][:used]  # one fewer, killed while the segment grew
+    written = sequences == np.arange(1, len(sequences) + 1)
+    assert len(written) >= used - 1
+    assert written[: used - 1].all()  # at most the record it was writing is torn
     assert segment.header["lost"] == 0
 
 
