@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from lockscope.interpret.model import Cause, Events, Verdict
 from lockscope.trace.kinds import Mode
+from lockscope.trace.rows import pairs, runs, stable_order
 
 __all__ = ["Coverage", "longest_gap"]
 
@@ -27,23 +28,18 @@ class Coverage:
     def __init__(self, events: Events, teardown_ns: int) -> None:
         # Columns, not rows: a row of ten million events is copied field by field.
         kept = np.flatnonzero(events["verdict"] != Verdict.DENIED)
-        # Counted, not sorted: there are few processes and resources, and many events.
-        wide = int(events["resource"].max(initial=0)) + 1
-        key = events["process"][kept].astype(np.int64) * wide + events["resource"][kept]
-        counts = np.bincount(key)
-        groups = np.flatnonzero(counts)
-        narrow = np.zeros(len(counts), np.uint16 if len(groups) <= 1 << 16 else np.uint32)
-        narrow[groups] = np.arange(len(groups))
-        kept = kept[np.argsort(narrow[key], kind="stable")]
-        self._bounds = np.concatenate([[0], np.cumsum(counts[groups])])
-        self._groups = {
-            int(group) // wide << 32 | int(group) % wide: at for at, group in enumerate(groups)
-        }
-        self._began = events["began_ns"][kept].astype(np.int64)
-        self._ended = events["ended_ns"][kept].astype(np.int64)
+        key = pairs(events["process"], events["resource"])[kept]
+        order = stable_order(key)
+        kept, self._bounds = kept[order], runs(key[order])
+        first = events.take(kept[self._bounds[:-1]])
+        groups = zip(first["process"].tolist(), first["resource"].tolist(), strict=True)
+        self._groups = {place << 32 | resource: at for at, (place, resource) in enumerate(groups)}
+        self._began = events["began_ns"][kept].view(np.int64)
+        self._ended = events["ended_ns"][kept].view(np.int64)
         self._held = events["mode"][kept] != Mode.UNLOCK
         self._cause = events["cause"][kept]
-        self._late = teardown_ns * np.isin(self._cause, (Cause.EXEC, Cause.EXIT, Cause.KILLED))
+        self._late = np.isin(self._cause, (Cause.EXEC, Cause.EXIT, Cause.KILLED))
+        self._teardown_ns = teardown_ns
 
     def possible(self, places: Iterable[int], resource: int) -> tuple[Times, Times]:
         """Ascending spans in which any of some processes may have held a resource.
@@ -65,7 +61,8 @@ class Coverage:
     def _possible(self, group: int) -> tuple[Times, Times]:
         part = slice(self._bounds[group], self._bounds[group + 1])
         held = np.flatnonzero(self._held[part])
-        ends = np.append(self._ended[part] + self._late[part], _FOREVER)
+        late_ns = self._late[part] * self._teardown_ns
+        ends = np.append(self._ended[part] + late_ns, _FOREVER)
         return self._began[part][held], ends[held + 1]
 
     def certain(self, shortest_ns: int) -> list[tuple[int, int, int, int, int]]:

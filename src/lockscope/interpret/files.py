@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from lockscope.trace.kinds import Kind
 from lockscope.trace.model import Records, Trace
+from lockscope.trace.rows import parts
 
 __all__ = ["DatabaseFiles", "database_files"]
 
@@ -67,9 +68,12 @@ def _base(path: str) -> str:
 
 def _locked_as_database(records: Records, files: int) -> NDArray[np.bool_]:
     """For each file, whether a lock was asked for in SQLite's bytes of a main database file."""
-    asked = np.isin(records["kind"], (Kind.LOCK, Kind.LOCK_WAIT, Kind.LOCK_TEST, Kind.SEEN))
-    asked &= records["start"] >= _LOCK_BYTES_BEGIN
-    return np.bincount(records["file"][asked], minlength=files)[:files] > 0
+    locked = np.zeros(files, np.bool_)
+    for part in parts(len(records)):
+        rows = records[part]
+        asked = np.isin(rows["kind"], (Kind.LOCK, Kind.LOCK_WAIT, Kind.LOCK_TEST, Kind.SEEN))
+        locked[rows["file"][asked & (rows["start"] >= _LOCK_BYTES_BEGIN)]] = True
+    return locked
 
 
 def _titles(paths: tuple[str, ...]) -> tuple[str, ...]:

@@ -1,6 +1,5 @@
 """SQLite: byte-range locks become lock events on named resources."""
 
-from dataclasses import dataclass, fields
 from typing import Final
 
 import numpy as np
@@ -29,6 +28,7 @@ from lockscope.locks.sqlite import SHM_SLOTS, SLOT_RANGES, Slot
 from lockscope.trace import kinds
 from lockscope.trace.kinds import EndMode, Kind, Mode
 from lockscope.trace.model import Process, Records, Trace
+from lockscope.trace.rows import parts, runs, stable_order
 
 __all__ = ["interpret"]
 
@@ -38,6 +38,12 @@ _TRIED_EXCLUSIVELY: Final = [
     Slot.WAL_DMS,
     *(slot for slot in Slot if slot.name.startswith("WAL_READ")),
 ]
+_BY_FIRST_BYTE: Final = np.array(sorted(Slot, key=lambda slot: SLOT_RANGES[slot].first), np.int64)
+_RANGES: Final = [SLOT_RANGES[Slot(slot)] for slot in _BY_FIRST_BYTE.tolist()]
+_FIRST_BYTES: Final = np.array([bytes_.first for bytes_ in _RANGES], np.uint64)
+_LENGTHS: Final = np.array([bytes_.end - bytes_.first for bytes_ in _RANGES], np.uint64)
+_IN_SHM: Final = np.isin(_BY_FIRST_BYTE, SHM_SLOTS)
+"""The slots by their first bytes, no two of which are the same."""
 
 
 def interpret(trace: Trace) -> Interpretation:
@@ -51,15 +57,15 @@ def interpret(trace: Trace) -> Interpretation:
         inferred from the statements that workers recorded.
     """
     files = database_files(trace)
-    ended_ns = _end(trace)
-    statements = _statements(trace.of_kind(Kind.STATEMENT))
+    last_seen = _last_seen(trace.records)
+    statements = np.concatenate([*map(_statements, trace.in_parts(Kind.STATEMENT))])
     events = _events(trace, files)
     inferred = not len(events) and len(statements) > 0
     if inferred:
         files, events, pauses = infer_events(trace, statements)
         seen = nothing_seen(trace)
     else:
-        pauses = _pauses(trace.of_kind(Kind.SLEEP))
+        pauses = np.concatenate([*map(_pauses, trace.in_parts(Kind.SLEEP))])
         seen = compare_samples(trace, files, events)
         events = seen.added_to(events)
     return Interpretation(
@@ -71,10 +77,12 @@ def interpret(trace: Trace) -> Interpretation:
         events=events,
         pauses=pauses,
         statements=statements,
-        work=_work(trace.of_kind(Kind.WRITES, Kind.SYNC), files),
-        last_seen=_last_seen(trace.records),
+        work=np.concatenate(
+            [_work(records, files) for records in trace.in_parts(Kind.WRITES, Kind.SYNC)]
+        ),
+        last_seen=last_seen,
         began_ns=trace.manifest.started_ns,
-        ended_ns=ended_ns,
+        ended_ns=_end(trace, last_seen),
         inferred=inferred,
         gaps=trace.gaps + seen.gaps,
         sampling=seen.sampling,
@@ -84,13 +92,9 @@ def interpret(trace: Trace) -> Interpretation:
     )
 
 
-def _end(trace: Trace) -> int:
-    if not len(trace.records):
-        return max(trace.manifest.started_ns, trace.manifest.ended_ns)
-    last = int(
-        (trace.records["began_ns"] + trace.records["duration_ns"] * _timed(trace.records)).max()
-    )
-    return max(trace.manifest.ended_ns, last)
+def _end(trace: Trace, last_seen: NDArray[np.uint64]) -> int:
+    last_ns = int(last_seen[1].max(initial=trace.manifest.started_ns))
+    return max(trace.manifest.ended_ns, last_ns)
 
 
 def _timed(records: Records) -> NDArray[np.bool_]:
@@ -127,96 +131,93 @@ def _is_probe(slots: NDArray[np.int64], modes: NDArray[np.uint8]) -> NDArray[np.
 
 def _events(trace: Trace, files: DatabaseFiles) -> Events:
     """The lock events of all processes, by time."""
-    places = trace.places(Kind.LOCK, Kind.LOCK_WAIT, Kind.CLOSE)
-    places = places[files.database[trace.records["file"][places]] >= 0]
-    requests = _Requests(
-        places=places,
-        first=trace.records["start"][places],
-        length=trace.records["length"][places].astype(np.uint64),
-        closed=trace.records["kind"][places] == Kind.CLOSE,
-        is_shm=files.is_shm[trace.records["file"][places]],
-    )
-    slots = requests.only_slot()
-    single = slots >= 0
-    parts = [_events_at(trace.records, files, places[single], slots[single])]
-    several = requests.part(~single)
+    requests = trace.in_parts(Kind.LOCK, Kind.LOCK_WAIT, Kind.CLOSE)
+    known = [_events_of(records, files) for records in requests]
+    return without_foreign_closes(_merged(known, _ends(known, trace, files)))
+
+
+def _events_of(records: Records, files: DatabaseFiles) -> Events:
+    """The events of some requests, by time and slot."""
+    records = records.take(np.flatnonzero(files.database[records["file"]] >= 0))
+    slots = _only_slot(records, files)
+    single = np.flatnonzero(slots >= 0)
+    several = np.flatnonzero(slots < 0)
+    touched, touched_slots = np.nonzero(_touches(records.take(several), files))
+    rows = np.concatenate([single, several[touched]])
+    order = stable_order(rows)
+    slots = np.concatenate([slots[single], touched_slots])
+    return _events_at(records.take(rows[order]), slots[order], files)
+
+
+def _only_slot(records: Records, files: DatabaseFiles) -> NDArray[np.int64]:
+    """The slot of each request for exactly the bytes of one, which nearly all are; else -1."""
+    at = np.searchsorted(_FIRST_BYTES, records["start"], "right") - 1
+    only = (records["start"] == _FIRST_BYTES[at]) & (records["length"] == _LENGTHS[at])
+    only &= (files.is_shm[records["file"]] == _IN_SHM[at]) & (records["kind"] != Kind.CLOSE)
+    return np.where(only, _BY_FIRST_BYTE[at], -1)
+
+
+def _touches(records: Records, files: DatabaseFiles) -> NDArray[np.bool_]:
+    """For each request and slot, whether the range meets the slot's bytes; a closed descriptor
+    meets all.
+    """
+    touches = np.zeros((len(records), _SLOTS), np.bool_)
+    first, length = records["start"], records["length"].astype(np.uint64)
+    closed, is_shm = records["kind"] == Kind.CLOSE, files.is_shm[records["file"]]
     for slot in Slot:
-        touched = several.places[several.touches(slot)]
-        parts.append(_events_at(trace.records, files, touched, np.full(len(touched), int(slot))))
-    parts.append(_ends(parts, trace))
-    events = np.concatenate(parts)
-    parts.clear()
-    return without_foreign_closes(events.take(np.argsort(events["began_ns"], kind="stable")))
-
-
-@dataclass(frozen=True, slots=True)
-class _Requests:
-    """Requests for byte ranges, as columns; `places` are those of their records."""
-
-    places: NDArray[np.int64]
-    first: NDArray[np.uint64]
-    length: NDArray[np.uint64]
-    closed: NDArray[np.bool_]
-    is_shm: NDArray[np.bool_]
-
-    def part(self, chosen: NDArray[np.bool_]) -> "_Requests":
-        return _Requests(
-            *(getattr(self, field.name)[chosen] for field in fields(self)),
-        )
-
-    def only_slot(self) -> NDArray[np.int64]:
-        """The slot of each request for exactly the bytes of one, which nearly all are; else -1."""
-        only = np.full(len(self.places), -1)
-        for slot in Slot:
-            bytes_ = SLOT_RANGES[slot]
-            exact = (self.first == bytes_.first) & (self.length == bytes_.end - bytes_.first)
-            only[exact & (self.is_shm == (slot in SHM_SLOTS))] = slot
-        only[self.closed] = -1
-        return only
-
-    def touches(self, slot: Slot) -> NDArray[np.bool_]:
-        """Whether each request's range meets the slot's bytes; a closed descriptor meets all."""
         bytes_ = SLOT_RANGES[slot]
-        beyond = (self.length == 0) | (self.first + self.length > bytes_.first)
-        meets = self.closed | (beyond & (self.first < bytes_.end))
-        touched: NDArray[np.bool_] = meets & (self.is_shm == (slot in SHM_SLOTS))
-        return touched
+        beyond = (length == 0) | (first + length > bytes_.first)
+        meets = closed | (beyond & (first < bytes_.end))
+        touches[:, slot] = meets & (is_shm == (slot in SHM_SLOTS))
+    return touches
 
 
-def _events_at(
-    records: Records, files: DatabaseFiles, places: NDArray[np.int64], slots: NDArray[np.int64]
-) -> Events:
+def _events_at(records: Records, slots: NDArray[np.int64], files: DatabaseFiles) -> Events:
     """The event of each record on its slot."""
-    events: Events = np.zeros(len(places), EVENT)
-    for field in ("began_ns", "process", "thread", "context", "mode"):
-        events[field] = records[field][places]
-    events["ended_ns"] = events["began_ns"] + records["duration_ns"][places]
-    events["resource"] = files.database[records["file"][places]] * _SLOTS + slots
-    kind = records["kind"][places]
-    closed = kind == Kind.CLOSE
-    events["flags"] = np.where(kind == Kind.LOCK_WAIT, BLOCKING, 0)
-    events["flags"][~closed & ((events["mode"] & kinds.BY_DESCRIPTION) != 0)] |= BY_DESCRIPTION
-    events["flags"][closed & ((events["mode"] & kinds.ANOTHER) != 0)] |= ANOTHER
-    events["mode"] = np.where(closed, Mode.UNLOCK, events["mode"] & ~np.uint8(kinds.BY_DESCRIPTION))
-    events["cause"][closed] = Cause.CLOSE
-    events["flags"][_is_probe(slots, events["mode"])] |= PROBE
-    denied = np.where(records["error"][places] == 0, Verdict.GRANTED, Verdict.DENIED)
-    events["verdict"] = np.where(events["mode"] == Mode.UNLOCK, Verdict.RELEASED, denied)
+    events: Events = np.zeros(len(records), EVENT)
+    for field in ("began_ns", "process", "thread", "context"):
+        events[field] = records[field]
+    events["ended_ns"] = records["began_ns"] + records["duration_ns"]
+    events["resource"] = files.database[records["file"]] * _SLOTS + slots
+    closed, asked = records["kind"] == Kind.CLOSE, records["mode"]
+    mode = np.where(closed, Mode.UNLOCK, asked & ~np.uint8(kinds.BY_DESCRIPTION))
+    flags = np.where(records["kind"] == Kind.LOCK_WAIT, BLOCKING, 0)
+    flags[~closed & ((asked & kinds.BY_DESCRIPTION) != 0)] |= BY_DESCRIPTION
+    flags[closed & ((asked & kinds.ANOTHER) != 0)] |= ANOTHER
+    flags[_is_probe(slots, mode)] |= PROBE
+    denied = np.where(records["error"] == 0, Verdict.GRANTED, Verdict.DENIED)
+    events["mode"], events["flags"] = mode, flags
+    events["cause"] = np.where(closed, Cause.CLOSE, Cause.UNLOCK)
+    events["verdict"] = np.where(mode == Mode.UNLOCK, Verdict.RELEASED, denied)
     return events
 
 
-def _ends(parts: list[Events], trace: Trace) -> Events:
+def _merged(known: list[Events], ends: Events) -> Events:
+    """Events by time, with the ends of processes among them: they are few, and no sort is due."""
+    ends = ends.take(stable_order(ends["began_ns"]))
+    pieces: list[Events] = []
+    done = 0
+    for events in known:
+        last_ns = events["began_ns"].max(initial=0)
+        upto = max(done, int(np.searchsorted(ends["began_ns"], last_ns)))
+        before = np.searchsorted(events["began_ns"], ends["began_ns"][done:upto], "right")
+        pieces.append(np.insert(events, before, ends[done:upto]) if upto > done else events)
+        done = upto
+    return np.concatenate([*pieces, ends[done:]])
+
+
+def _ends(known: list[Events], trace: Trace, files: DatabaseFiles) -> Events:
     """A release of all that a process had touched, for each exec and each end of a process.
 
     SQLite opens its files close-on-exec, so that a program which replaces itself drops its locks.
     """
-    touched: dict[int, set[int]] = {}
+    touched = np.zeros((len(trace.processes), len(files.paths) * _SLOTS), np.bool_)
     last_ns = np.zeros(len(trace.processes), np.uint64)
-    for part in parts:
-        pairs = part["process"].astype(np.uint64) << np.uint64(32) | part["resource"]
-        for pair in np.unique(pairs).tolist():
-            touched.setdefault(pair >> 32, set()).add(pair & 0xFFFFFFFF)
-        np.maximum.at(last_ns, part["process"], part["ended_ns"])
+    for events in known:
+        # Indices of numpy's own width: with others `at` takes ten times as long.
+        of = events["process"].astype(np.intp)
+        touched[of, events["resource"]] = True
+        np.maximum.at(last_ns, of, events["ended_ns"].copy())
     rows: list[tuple[object, ...]] = []
     execs = trace.of_kind(Kind.EXEC)
     for record in execs[execs["error"] == 0]:
@@ -234,11 +235,11 @@ def _end_cause(process: Process) -> Cause:
 
 
 def _releases(
-    at_ns: int, process: int, touched: dict[int, set[int]], cause: Cause
+    at_ns: int, process: int, touched: NDArray[np.bool_], cause: Cause
 ) -> list[tuple[object, ...]]:
     return [
         (at_ns, at_ns, process, 0, resource, 0, Mode.UNLOCK, Verdict.RELEASED, cause, 0)
-        for resource in sorted(touched.get(process, ()))
+        for resource in np.flatnonzero(touched[process]).tolist()
     ]
 
 
@@ -263,7 +264,7 @@ def _statements(records: Records) -> Events:
 
 
 def _work(records: Records, files: DatabaseFiles) -> Events:
-    records = records[files.database[records["file"]] >= 0]
+    records = records.take(np.flatnonzero(files.database[records["file"]] >= 0))
     work: Events = np.zeros(len(records), WORK)
     for field in ("began_ns", "duration_ns", "process", "thread"):
         work[field] = records[field]
@@ -275,9 +276,19 @@ def _work(records: Records, files: DatabaseFiles) -> Events:
 
 
 def _last_seen(records: Records) -> NDArray[np.uint64]:
-    keys = records["process"].astype(np.uint64) << np.uint64(32) | records["thread"]
-    threads = np.unique(keys)
-    last = np.zeros(len(threads), np.uint64)
-    ends = records["began_ns"] + records["duration_ns"] * _timed(records)
-    np.maximum.at(last, np.searchsorted(threads, keys), ends)
-    return np.stack([threads, last])
+    found = [_latest(*_moments(records[part])) for part in parts(len(records))]
+    return _latest(*np.concatenate(found, axis=1))
+
+
+def _moments(records: Records) -> tuple[NDArray[np.uint64], NDArray[np.uint64]]:
+    """The thread of each record, and its end."""
+    threads = records["process"].astype(np.uint64) << np.uint64(32) | records["thread"]
+    return threads, records["began_ns"] + records["duration_ns"] * _timed(records)
+
+
+def _latest(threads: NDArray[np.uint64], ended_ns: NDArray[np.uint64]) -> NDArray[np.uint64]:
+    """Each thread once, ascending, and the latest of its moments."""
+    order = stable_order(threads)
+    first = runs(threads[order])[:-1]
+    latest = np.maximum.reduceat(ended_ns[order], first) if len(first) else ended_ns
+    return np.stack([threads[order][first], latest])

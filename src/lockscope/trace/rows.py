@@ -14,8 +14,8 @@ memory that the process already has, which costs as much again to be given by th
 
 
 def parts(count: int) -> Iterator[slice]:
-    """Slices that cover so many rows, one after the other."""
-    for first in range(0, count, _PART):
+    """Slices that cover so many rows, one after the other; an empty one where there are none."""
+    for first in range(0, max(1, count), _PART):
         yield slice(first, min(count, first + _PART))
 
 
