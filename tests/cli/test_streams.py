@@ -59,3 +59,13 @@ def test_what_cannot_be_told_changes_no_exit_status(stream: str, tmp_path: Path)
     assert (tmp_path / "seen").read_text() == (tmp_path / "plain").read_text()
     wrong = shell(tmp_path, f"{LOCKSCOPE} run --remedy none {stream}")
     assert (wrong.returncode, wrong.stdout) == (2, "")
+
+
+def test_an_answer_is_written_in_an_encoding_that_lacks_its_signs(tmp_path: Path) -> None:
+    name = os.fsdecode(b"t\xff.trace")
+    shell(tmp_path, f"{LOCKSCOPE} trace -q -o '{name}' -- true")
+    for encoding in ({"PYTHONIOENCODING": "ascii"}, {"LC_ALL": "C", "PYTHONCOERCECLOCALE": "0"}):
+        environment = {**os.environ, "PYTHONUTF8": "0", **encoding}
+        for words in ("check --help", "run", "report", "report -o report.txt"):
+            done = shell(tmp_path, f"{LOCKSCOPE} {words}", environment)
+            assert (done.returncode, done.stderr) == (0, ""), words

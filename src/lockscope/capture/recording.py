@@ -2,6 +2,7 @@
 
 import datetime as dt
 import platform
+import shutil
 import socket
 import sqlite3
 import time
@@ -81,7 +82,7 @@ class Recording:
         every_ns: Time between two samples of the kernel's own list of locks.
 
     Raises:
-        CaptureError: The folder exists and holds something, or cannot be made.
+        CaptureError: The folder exists and holds something, cannot be made, or takes no trace.
     """
 
     def __init__(
@@ -97,8 +98,26 @@ class Recording:
         self.folder = fresh_folder(folder)
         self.missing = missing_sentence()
         self._literals = literals
+        self.exit_status: int | None = None
+        try:
+            self._begin(command, max_size, databases, every_ns)
+        except OSError as error:
+            shutil.rmtree(self.folder, ignore_errors=True)
+            raise CaptureError(
+                f"{folder} cannot take a trace: {error.strerror}; nothing was recorded. "
+                "Choose another folder with -o.",
+                path=folder,
+            ) from error
+
+    def _begin(
+        self,
+        command: tuple[str, ...],
+        max_size: int | None,
+        databases: tuple[Path, ...],
+        every_ns: int,
+    ) -> None:
         self.manifest = Manifest(
-            command=command if literals else masked(command),
+            command=command if self._literals else masked(command),
             folder=str(Path.cwd()),
             host=socket.gethostname(),
             boot_id=_boot_id(),
@@ -109,15 +128,18 @@ class Recording:
                 "python": platform.python_version(),
                 "sqlite": sqlite3.sqlite_version,
             },
-            capture={"locks": not self.missing, "literals": literals, "missing": self.missing},
+            capture={
+                "locks": not self.missing,
+                "literals": self._literals,
+                "missing": self.missing,
+            },
         )
         self.manifest.write(self.folder)
-        self.exit_status: int | None = None
         pruning = None if max_size is None else Pruning(self.folder, max_size)
         self._supervisor = Supervisor(self.folder, pruning)
         # Where no lock can be recorded there is nothing to compare samples with.
         self._sampler = (
-            Sampler(self.folder, databases, every_ns, literals=literals)
+            Sampler(self.folder, databases, every_ns, literals=self._literals)
             if databases or not self.missing
             else None
         )

@@ -5,16 +5,18 @@ an error into an exit status.
 """
 
 import argparse
+import errno
 import importlib
 import signal
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Final
 
 from lockscope import __version__
 from lockscope.cli.streams import hold_streams
 from lockscope.cli.words import Words
-from lockscope.errors import EXIT_OK, EXIT_UNABLE, LockscopeError
+from lockscope.errors import EXIT_OK, EXIT_UNABLE, LockscopeError, UnableError
 
 __all__ = ["main"]
 
@@ -57,7 +59,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     except BrokenPipeError:  # the reader of our output is gone: `| head`
         return EXIT_OK
     except OSError as error:
-        print(f"lockscope: The system refused it: {error}.", file=sys.stderr)
+        advice = "; allow more with ulimit -n" if error.errno == errno.EMFILE else ""
+        print(f"lockscope: The system refused it: {error}{advice}.", file=sys.stderr)
         return EXIT_UNABLE
     finally:
         # The answer is out: an impatient Ctrl-C must not take the place of its exit status.
@@ -91,8 +94,19 @@ def _run(words: list[str]) -> int:
         allow_abbrev=False,
     )
     module.configure(own)
-    status: int = module.run(own.parse_args(words[place + 1 :]))
+    arguments = own.parse_args(words[place + 1 :])
+    _insist_on_a_working_folder()
+    status: int = module.run(arguments)
     return status
+
+
+def _insist_on_a_working_folder() -> None:
+    try:
+        Path.cwd()
+    except OSError as error:
+        raise UnableError(
+            f"The working folder cannot be used: {error.strerror}. Change to another one."
+        ) from error
 
 
 def _parser() -> Words:

@@ -70,7 +70,12 @@ def attach(arguments: argparse.Namespace) -> int:
         databases=tuple(arguments.databases),
         every_ns=1_000_000_000 // (arguments.rate or _DEFAULT_RATE),
     )
-    _sample(recording, arguments.seconds)
+    try:
+        _sample(recording, arguments.seconds)
+    except OSError as error:
+        raise CaptureError(
+            f"{folder} cannot be finished: {error.strerror}; what was seen lies there."
+        ) from error
     if not arguments.quiet:
         from lockscope.report.terminal import print_report  # noqa: PLC0415 - numpy, rich: late
 

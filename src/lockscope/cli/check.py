@@ -60,7 +60,7 @@ def run(arguments: argparse.Namespace) -> int:
         render(environment, health, sys.stdout)
     else:
         try:
-            with arguments.file.open("w", encoding="utf-8") as file:
+            with arguments.file.open("w", encoding="utf-8", errors="backslashreplace") as file:
                 render(environment, health, file)
         except OSError as error:
             raise UnableError(

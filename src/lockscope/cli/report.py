@@ -62,7 +62,7 @@ def run(arguments: argparse.Namespace) -> int:
         render(trace, analysis, sys.stdout)
     else:
         try:
-            with arguments.file.open("w", encoding="utf-8") as file:
+            with arguments.file.open("w", encoding="utf-8", errors="backslashreplace") as file:
                 render(trace, analysis, file)
         except OSError as error:
             raise UnableError(

@@ -66,10 +66,13 @@ def hold_streams() -> None:
 
 def _text(raw: io.FileIO, before: TextIO | None) -> io.TextIOWrapper:
     like = before if isinstance(before, io.TextIOWrapper) else None
+    encoding = like.encoding if like else "utf-8"
+    escaped = like is not None and like.errors == "surrogateescape" and "utf" in encoding.lower()
     return io.TextIOWrapper(
         io.BufferedWriter(raw),
-        encoding=like.encoding if like else "utf-8",
-        errors=like.errors if like else "backslashreplace",
+        encoding=encoding,
+        # Not every encoding has a middle dot, and a path may hold bytes that are no text.
+        errors="surrogateescape" if escaped else "backslashreplace",
         line_buffering=bool(like and like.line_buffering),
         write_through=bool(like and like.write_through),
     )

@@ -87,7 +87,9 @@ def run(arguments: argparse.Namespace) -> int:
             f"{command[0]}: no such command, or it may not be executed; nothing was recorded."
         )
     folder = arguments.folder or _default_folder(command)
-    recording = _recording(folder, command, arguments)
+    recording = Recording(
+        folder, tuple(command), literals=arguments.literals, max_size=arguments.max_size
+    )
     if recording.missing:
         print(f"lockscope: {recording.missing}", file=sys.stderr)
     status = _run_recorded(command, recording)
@@ -96,28 +98,14 @@ def run(arguments: argparse.Namespace) -> int:
     return _end_like(status)
 
 
-def _recording(folder: Path, command: list[str], arguments: argparse.Namespace) -> Recording:
-    try:
-        return Recording(
-            folder, tuple(command), literals=arguments.literals, max_size=arguments.max_size
-        )
-    except OSError as error:
-        raise CaptureError(
-            f"{folder} cannot take a trace: {error.strerror}; nothing was run. "
-            "Choose another folder with -o."
-        ) from error
-
-
 def _run_recorded(command: list[str], recording: Recording) -> int:
     status = None
     try:
         with _Signals() as signals, recording:
             status = _wait_for(command, recording, signals)
-    except CaptureError:
-        shutil.rmtree(recording.folder, ignore_errors=True)
-        raise
-    except OSError as error:
-        if status is None:
+    except (CaptureError, OSError) as error:
+        if status is None or not isinstance(error, OSError):
+            shutil.rmtree(recording.folder, ignore_errors=True)
             raise
         # The folder was taken away, or its disk is full: the command's exit status is what counts.
         folder = recording.folder

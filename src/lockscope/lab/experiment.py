@@ -2,6 +2,7 @@
 
 import contextlib
 import datetime as dt
+import errno
 import os
 import sqlite3
 import time
@@ -101,6 +102,8 @@ def run_experiment(
         keys = planned_keys(plan, workload)
         _run(plan, workload, folder, command, course)
     except OSError as error:
+        if error.errno == errno.EMFILE:  # another folder would not help
+            raise
         raise CaptureError(
             f"{folder.path} cannot be written: {error.strerror}. Choose another folder with -o.",
             path=folder.path,

@@ -1,5 +1,6 @@
 """The folder of a run: the trace, the database, what was said, and the answer."""
 
+import contextlib
 import datetime as dt
 import re
 import shutil
@@ -71,6 +72,9 @@ class RunFolder:
     def empty(self) -> None:
         """Take back what was written, after a run that never began."""
         shutil.rmtree(self.path, ignore_errors=True)
+        if self.path.parent.name == RUNS.name:
+            with contextlib.suppress(OSError):  # it holds other runs
+                self.path.parent.rmdir()
 
 
 def _unused(name: str) -> Path:

@@ -49,6 +49,8 @@ def lock_check(folder: Path) -> Found:
         return Found("unknown", f"nothing can be written in {folder}: {error.strerror}")
     try:
         return _two_processes(room / "check.db")
+    except (OSError, sqlite3.Error, subprocess.SubprocessError) as error:
+        return Found("unknown", f"could not be tried: {error}")
     finally:
         shutil.rmtree(room, ignore_errors=True)
 
@@ -58,10 +60,13 @@ def _two_processes(database: Path) -> Found:
         [sys.executable, "-c", _HOLDER, str(database)],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
     ) as holder:
         assert holder.stdout is not None
+        assert holder.stderr is not None
         if holder.stdout.readline().strip() != b"held":
-            return Found("unknown", "the process that was to hold a lock did not start")
+            why = _last_line(holder.stderr.read())
+            return Found("unknown", f"the process that was to hold a lock could not: {why}")
         held = _is_locked(database)
         holder.communicate(b"\n", timeout=_PATIENCE_S)
         freed = not _is_locked(database)
@@ -74,6 +79,10 @@ def _two_processes(database: Path) -> Found:
         "two processes held the write lock at once" if freed else "a freed lock still seems taken",
         "Do not share a database on this file system: it will be corrupted. Use a local one.",
     )
+
+
+def _last_line(words: bytes) -> str:
+    return (words.decode(errors="replace").strip().splitlines() or ["it said nothing"])[-1]
 
 
 def _is_locked(database: Path) -> bool:
@@ -92,8 +101,9 @@ def hook_check() -> Iterable[tuple[str, Found]]:
     """Whether the interposer records locks here, and the hook statements: by recording a program
     that takes some.
     """
-    room = Path(tempfile.mkdtemp(prefix="lockscope-check-"))
+    room = None
     try:
+        room = Path(tempfile.mkdtemp(prefix="lockscope-check-"))
         recording = Recording(room / "check.trace", ("check",))
         if recording.missing:
             found = Found("warning", recording.missing)
@@ -101,11 +111,15 @@ def hook_check() -> Iterable[tuple[str, Found]]:
         with recording:
             _hold_and_free(room / "check.db", recording)
         return tuple(_recorded(recording.folder))
+    except subprocess.CalledProcessError as error:
+        found = Found("unknown", f"a test program failed: {_last_line(error.stderr)}")
+        return (("interposition", found), ("Python hook", found))
     except (LockscopeError, OSError, subprocess.SubprocessError) as error:
         found = Found("unknown", f"could not be tried: {error}")
         return (("interposition", found), ("Python hook", found))
     finally:
-        shutil.rmtree(room, ignore_errors=True)
+        if room:
+            shutil.rmtree(room, ignore_errors=True)
 
 
 def _hold_and_free(database: Path, recording: Recording) -> None:
@@ -114,6 +128,7 @@ def _hold_and_free(database: Path, recording: Recording) -> None:
         env=recording.environment(os.environ),
         input=b"\n",
         stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
         check=True,
         timeout=_PATIENCE_S,
     )
