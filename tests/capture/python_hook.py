@@ -1,5 +1,6 @@
 """Running Python programs with the recorder in them, and reading what it kept of them."""
 
+import contextlib
 import functools
 import os
 import shutil
@@ -57,18 +58,20 @@ def _probe(python: str) -> str:
     return str(Path(run.stdout.strip()).resolve())
 
 
-def _folders() -> list[Path]:
+def _folders() -> list[str]:
     """Where interpreters lie: PATH, and pyenv's versions, which it keeps off PATH."""
     pyenv = Path(os.environ.get("PYENV_ROOT") or Path.home() / ".pyenv")
-    return [*map(Path, os.get_exec_path()), *sorted(pyenv.glob("versions/*/bin"))]
+    with contextlib.suppress(PermissionError):  # another user's, from an inherited environment
+        return [*os.get_exec_path(), *map(str, sorted(pyenv.glob("versions/*/bin")))]
+    return os.get_exec_path()
 
 
 @functools.cache
 def pythons() -> tuple[str, ...]:
     """The interpreters of this machine that the hook is made for."""
     names = [f"python3.{minor}" for minor in range(11, 20)]
-    places = [folder / name for folder in _folders() for name in names]
-    found = {_probe(str(place)) for place in (Path(sys.executable), *places) if place.exists()}
+    places = [shutil.which(name, path=folder) for folder in _folders() for name in names]
+    found = {_probe(place) for place in (sys.executable, *places) if place}
     return tuple(sorted(found - {""}))
 
 

@@ -108,7 +108,7 @@ def test_a_file_that_is_no_program_is_told(tmp_path: Path) -> None:
     (tmp_path / "app").chmod(0o755)
     done = traced(tmp_path, "./app")
     assert done.returncode == 3
-    assert "./app cannot be started: Exec format error" in done.stderr
+    assert "./app cannot be started: it is no program for this machine" in done.stderr
     assert "Traceback" not in done.stderr
     assert not (tmp_path / "t.trace").exists()
 
