@@ -86,7 +86,7 @@ def test_descriptors_that_were_passed_on_reach_the_command(tmp_path: Path) -> No
         (["report"], 3, "There is no trace below"),
         (["report", "--format", "png"], 2, "invalid choice"),
         (["raport"], 2, "did you mean 'report'?"),
-        (["qqqq"], 2, "the verbs are run, trace, report, check"),
+        (["qqqq"], 2, "the verbs are run, trace, report"),
     ],
 )
 def test_mistakes_get_one_sentence(
