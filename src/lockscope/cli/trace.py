@@ -12,9 +12,15 @@ from types import FrameType
 from typing import Any, Final, Self
 
 from lockscope.capture.recording import Recording, dated_folder
-from lockscope.cli import attach
+from lockscope.cli import attach, gates
 from lockscope.cli.sizes import size
-from lockscope.errors import CaptureError, LockscopeError, UsageError
+from lockscope.errors import (
+    EXIT_OK,
+    EXIT_UNABLE,
+    CaptureError,
+    LockscopeError,
+    UsageError,
+)
 
 __all__ = ["DESCRIPTION", "configure", "run"]
 
@@ -30,8 +36,13 @@ seen.
 
   lockscope trace --database app.db --for 30s
 
-exit status: that of the command, also where a signal ended it, 0 with --database; 3 where it could
-not be started or recorded
+For continuous integration --fail-on, --max-hold and --max-wait are gates: what the trace may not
+show.
+
+  lockscope trace --fail-on failed,unsafe --max-hold 200ms -- pytest
+
+exit status: that of the command, also where a signal ended it, 0 with --database; 1 where the
+command succeeded and a gate is broken; 3 where it could not be started or recorded
 """
 
 _NOT_STARTED: Final = {
@@ -43,7 +54,9 @@ _NOT_STARTED: Final = {
 def configure(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
     parser.usage = (
-        "lockscope trace [-h] [-o DIR] [--literals] [--max-size SIZE] [-q] -- COMMAND ...\n"
+        "lockscope trace [-h] [-o DIR] [--literals] [--max-size SIZE] [-q]\n"
+        f"                       {gates.USAGE}\n"
+        "                       -- COMMAND ...\n"
         "       lockscope trace [-h] [-o DIR] [-q] --database PATH [--for TIME] [--rate N]"
     )
     parser.add_argument(
@@ -65,6 +78,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         help="keep the newest part of the trace, in so many bytes: 64MB, 2G (default: keep all)",
     )
     attach.configure(parser)
+    gates.configure(parser)
     parser.add_argument("-q", "--quiet", action="store_true", help="do not report at the end")
     parser.add_argument(
         "command", nargs=argparse.REMAINDER, metavar="COMMAND", help="what to run, after --"
@@ -77,6 +91,8 @@ def run(arguments: argparse.Namespace) -> int:
     """
     command = arguments.command[1:] if arguments.command[:1] == ["--"] else arguments.command
     if arguments.databases:
+        if gates.gates_of(arguments) is not None:
+            raise UsageError("Gates are for a command: neither waits nor causes can be sampled.")
         return attach.attach(arguments)
     if arguments.seconds is not None or arguments.rate is not None:
         raise UsageError("--for and --rate go with --database: a command is recorded to its end.")
@@ -93,9 +109,8 @@ def run(arguments: argparse.Namespace) -> int:
     if recording.missing:
         print(f"lockscope: {recording.missing}", file=sys.stderr)
     status = _run_recorded(command, recording)
-    if not arguments.quiet:
-        _report(recording.folder)
-    return _end_like(status)
+    passed = _tell(recording.folder, arguments)
+    return _end_like(status) or passed
 
 
 def _run_recorded(command: list[str], recording: Recording) -> int:
@@ -160,18 +175,27 @@ def _wait_for(command: list[str], recording: Recording, signals: _Signals) -> in
     return recording.exit_status
 
 
-def _report(folder: Path) -> None:
+def _tell(folder: Path, arguments: argparse.Namespace) -> int:
+    """Report, and let the trace pass the gates; 0 where it does, or where there are none."""
+    asked = gates.gates_of(arguments)
+    if arguments.quiet and asked is None:
+        return EXIT_OK
     # Imported here: numpy and rich are slow, and the command must not wait for them.
     from lockscope.report.terminal import print_report  # noqa: PLC0415
 
-    print(file=sys.stderr)
+    out = None if arguments.quiet else sys.stderr
+    if out:
+        print(file=out)
     try:
-        print_report(folder, sys.stderr)
-    # The command has ended: whatever becomes of our report, its exit status is what counts.
+        analysis = print_report(folder, out)
+        return gates.pass_gates(analysis, asked, arguments.junit) if asked else EXIT_OK
+    # The command has ended: whatever becomes of our report, its exit status is what counts. A gate
+    # that nothing could be said of has not been passed.
     except LockscopeError as error:
         print(f"lockscope: no report: {error}", file=sys.stderr)
     except KeyboardInterrupt:
         print(f"lockscope: interrupted; `lockscope report {folder}` reports", file=sys.stderr)
+    return EXIT_OK if asked is None else EXIT_UNABLE
 
 
 def _end_like(status: int) -> int:

@@ -40,10 +40,13 @@ _END_STYLE: Final = {
 }
 
 
-def print_report(folder: Path, out: TextIO) -> None:
-    """Read a trace, analyse it and write the report."""
+def print_report(folder: Path, out: TextIO | None) -> Analysis:
+    """Read a trace, analyse it and write the report, where there is anything to write it to."""
     trace = read_trace(folder)
-    render(trace, analyse(interpret(trace)), out)
+    analysis = analyse(interpret(trace))
+    if out is not None:
+        render(trace, analysis, out)
+    return analysis
 
 
 def render(trace: Trace, analysis: Analysis, out: TextIO) -> None:
