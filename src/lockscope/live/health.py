@@ -85,6 +85,7 @@ def examine(path: Path, *, integrity: bool = False) -> Health:
 
     Raises:
         DatabaseError: There is no database at the path, or it may not be read.
+        CaptureError: This system has no `/proc`.
     """
     seen = _look(path)
     checks = list(_checks(seen))
@@ -101,6 +102,11 @@ def _look(path: Path) -> _Seen:
     """Look until the same files are there before and after: the last connection to close takes the
     log away, and its index just before.
     """
+    if not Path("/proc/self/fd").exists():
+        raise CaptureError(
+            "A database can be looked at from outside on Linux alone, by its /proc: leave the path "
+            "away to check this machine."
+        )
     for _ in range(_MOST_LOOKS):
         files, (snapshot, blind) = find_files(path), _snapshot(path)
         opened, closed = open_files(Path(files.main.path).name)

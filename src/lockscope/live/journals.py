@@ -1,16 +1,19 @@
 """What an ended or a running transaction left beside a database: a hot journal, a log, an index."""
 
 import os
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
 from lockscope.live.environment import Check, Verdict
-from lockscope.live.files import DatabaseFiles, file_at, journal_head
+from lockscope.live.files import DatabaseFiles, journal_head, opened
 from lockscope.live.wal import size_text
 
 __all__ = ["journal_check", "log_check"]
 
+_LOG_HEAD_BYTES: Final = 32
+_OPENING_S: Final = 0.05
 _KEEP: Final = "Never delete, move or rename it: the database would be damaged."
 
 
@@ -29,10 +32,13 @@ def journal_check(
         return Check("rollback journal", Verdict.FINE, "none")
     name = Path(files.journal.path).name
     before, writing = journal_head(files), writers()
-    if not os.access(files.journal.path, os.R_OK, effective_ids=True) and file_at(
-        files.journal.path
-    ):
-        found = f"{name} may not be read by this user"
+    try:
+        with opened(files.journal.path):
+            pass
+    except FileNotFoundError:
+        return Check("rollback journal", Verdict.FINE, f"{name} ended just now")
+    except OSError as error:
+        found = f"{name} cannot be read: {error.strerror}"
         advice = f"Ask again as the owner of the database. {_KEEP}"
         return Check("rollback journal", Verdict.UNKNOWN, found, advice)
     if writing:
@@ -78,7 +84,27 @@ def log_check(files: DatabaseFiles, users: tuple[int, ...], alone: tuple[int, ..
         return Check("log", Verdict.FINE, found)
     if files.shm is not None and users:
         return Check("log", Verdict.FINE, f"{name} ({size}) and its index are in use")
+    if not _stays(log.path):
+        return Check("log", Verdict.FINE, f"{name}: a program is opening or closing the database")
     return _left(name, size, has_index=files.shm is not None, users=users)
+
+
+def _stays(path: str) -> bool:
+    """Whether a log stays what it is for longer than a connection takes to open or close, while its
+    index is absent: each log has another number in its head
+    (https://sqlite.org/fileformat.html#the_wal_file_format).
+    """
+    before = _log_head(path)
+    time.sleep(_OPENING_S)
+    return before != b"" and _log_head(path) == before
+
+
+def _log_head(path: str) -> bytes:
+    try:
+        with opened(path) as descriptor:
+            return os.pread(descriptor, _LOG_HEAD_BYTES, 0)
+    except OSError:
+        return b""
 
 
 def _left(name: str, size: str, *, has_index: bool, users: tuple[int, ...]) -> Check:

@@ -1,5 +1,6 @@
 """Who may read and write a database's files, and whether one of them would be refused."""
 
+import contextlib
 import os
 import stat
 from collections.abc import Iterable
@@ -22,10 +23,8 @@ def permission_checks(files: DatabaseFiles) -> Iterable[Check]:
     yield _file(files.main.path, main)
     for file in (files.wal, files.shm, files.journal):
         if file is not None:
-            try:
-                yield _beside(files.main.path, main, file.path, os.stat(file.path))  # noqa: PTH116
-            except OSError:
-                continue  # it ended with its transaction, or with its last connection
+            with contextlib.suppress(FileNotFoundError):  # it ended with its transaction
+                yield _beside(files.main.path, main, file.path)
 
 
 def _folder(files: DatabaseFiles) -> Check:
@@ -54,13 +53,20 @@ def _file(path: str, status: os.stat_result) -> Check:
     )
 
 
-def _beside(database: str, main: os.stat_result, path: str, status: os.stat_result) -> Check:
+def _beside(database: str, main: os.stat_result, path: str) -> Check:
     """A file beside the database that grants less than it: who may use the one is refused by the
     other, with "unable to open database file" or "attempt to write a readonly database".
     """
     name = Path(path).name
+    # By a descriptor: at the path another transaction's journal may lie a moment later.
+    descriptor = os.open(path, os.O_PATH | os.O_CLOEXEC)
+    try:
+        status = os.fstat(descriptor)
+        is_allowed = _may(f"/proc/self/fd/{descriptor}", os.R_OK | os.W_OK)
+    finally:
+        os.close(descriptor)
     refused = _refused(main, status)
-    if not refused and _may(path, os.R_OK | os.W_OK) >= _may(database, os.R_OK | os.W_OK):
+    if not refused and (is_allowed or not _may(database, os.R_OK | os.W_OK)):
         return Check(name, Verdict.FINE, f"{_owner(status)}, as the database")
     who = f"{refused} may use the database and not this" if refused else f"{_user()} is refused"
     return Check(
