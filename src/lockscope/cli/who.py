@@ -1,13 +1,21 @@
 """`lockscope who`: who holds a database's locks at this moment."""
 
 import argparse
+import contextlib
 import sys
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
+from lockscope.cli.durations import duration
 from lockscope.engines.address import sqlite_path
-from lockscope.errors import EXIT_FINDINGS, EXIT_OK
+from lockscope.errors import EXIT_FINDINGS, EXIT_OK, UsageError
 from lockscope.live.snapshot import who
-from lockscope.report.who import render
+from lockscope.live.watching import changes, until_free
+from lockscope.report.who import render, render_line
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from lockscope.live.model import Snapshot
 
 __all__ = ["DESCRIPTION", "configure", "run"]
 
@@ -17,6 +25,9 @@ lock, waits for nobody, and leaves the database as it is.
 
 exit status: 0 not write-locked · 1 write-locked · 2 wrong usage · 3 could not be told
 """
+_EVERY_S: Final = 0.5
+_LEAST_S: Final = 0.05
+"""A look takes some milliseconds of a processor."""
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -24,17 +35,94 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("database", metavar="DATABASE", help="path or sqlite:/// URL of a database")
     parser.add_argument("--json", action="store_true", help="one JSON document, lockscope.who/1")
     parser.add_argument(
+        "--for",
+        dest="seconds",
+        metavar="TIME",
+        type=duration,
+        help="sample for so long before: since when locks are held, and who holds them in passing",
+    )
+    parser.add_argument(
+        "--watch", action="store_true", help="go on, with a line for each change, until Ctrl-C"
+    )
+    parser.add_argument(
+        "--every",
+        metavar="TIME",
+        type=duration,
+        help=f"with --watch: how often to look (default {_EVERY_S:g}s)",
+    )
+    parser.add_argument(
+        "--until-free",
+        action="store_true",
+        help="wait until it is not write-locked: 0 as soon as it is, 1 when --timeout has passed",
+    )
+    parser.add_argument(
+        "--timeout",
+        metavar="TIME",
+        type=duration,
+        help="with --until-free: for how long at most (default: for ever)",
+    )
+    parser.add_argument(
         "--no-stack", action="store_true", help="do not read the Python stacks of those in the way"
     )
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Look and answer."""
-    snapshot = who(sqlite_path(arguments.database), stack=not arguments.no_stack)
+    _check(arguments)
+    path = sqlite_path(arguments.database)
+    if arguments.watch:
+        return _watch(path, arguments)
+    stack = not arguments.no_stack
+    if arguments.until_free:
+        snapshot = until_free(path, arguments.timeout, stack=stack)
+    else:
+        snapshot = who(path, seconds=arguments.seconds or 0.0, stack=stack)
     if arguments.json:
-        from lockscope.report.who_document import render_json  # noqa: PLC0415 - json is not free
-
-        render_json(snapshot, sys.stdout)
+        _write_json(snapshot, indent=1)
     else:
         render(snapshot, sys.stdout)
     return EXIT_FINDINGS if snapshot.write_locked else EXIT_OK
+
+
+def _check(arguments: argparse.Namespace) -> None:
+    """See that the options go together.
+
+    Raises:
+        UsageError: They do not.
+    """
+    ways = [
+        name
+        for name, given in (
+            ("--for", arguments.seconds is not None),
+            ("--watch", arguments.watch),
+            ("--until-free", arguments.until_free),
+        )
+        if given
+    ]
+    if len(ways) > 1:
+        raise UsageError(f"{' and '.join(ways)} do not go together: give one of them.")
+    if arguments.every is not None and not arguments.watch:
+        raise UsageError("--every goes with --watch alone: it says how often to look.")
+    if arguments.timeout is not None and not arguments.until_free:
+        raise UsageError("--timeout goes with --until-free alone: it says how long to wait.")
+
+
+def _watch(path: "Path", arguments: argparse.Namespace) -> int:
+    """Write a line for each change until Ctrl-C; the status is that of what was seen last."""
+    every_s = _EVERY_S if arguments.every is None else max(arguments.every, _LEAST_S)
+    is_locked = False
+    with contextlib.suppress(KeyboardInterrupt):
+        for snapshot in changes(path, every_s, stack=False):
+            is_locked = snapshot.write_locked
+            if arguments.json:
+                _write_json(snapshot, indent=None)
+            else:
+                render_line(snapshot, sys.stdout)
+            sys.stdout.flush()
+    return EXIT_FINDINGS if is_locked else EXIT_OK
+
+
+def _write_json(snapshot: "Snapshot", *, indent: int | None) -> None:
+    from lockscope.report.who_document import render_json  # noqa: PLC0415 - json is not free
+
+    render_json(snapshot, sys.stdout, indent=indent)

@@ -20,12 +20,21 @@ _JOURNAL_HEAD_BYTES: Final = 28
 
 
 class DatabaseFile(NamedTuple):
-    """One file at one moment."""
+    """One file at one moment.
+
+    Attributes:
+        path: Where.
+        device: Its device, as `stat` gives it.
+        inode: Its inode.
+        size: In bytes.
+        written_at: When it was last written, seconds of the wall clock.
+    """
 
     path: str
     device: int
     inode: int
     size: int
+    written_at: float = 0.0
 
 
 class DatabaseFiles(NamedTuple):
@@ -108,7 +117,7 @@ def _main(path: Path) -> DatabaseFile:
     if not stat.S_ISREG(status.st_mode):
         kind = "a folder" if stat.S_ISDIR(status.st_mode) else "not a regular file"
         raise DatabaseError(f"{path} is {kind}: give the path of a database.", path=path)
-    return DatabaseFile(resolved, status.st_dev, status.st_ino, status.st_size)
+    return DatabaseFile(resolved, status.st_dev, status.st_ino, status.st_size, status.st_mtime)
 
 
 def _header(main: DatabaseFile) -> tuple[int, bool]:
@@ -138,4 +147,4 @@ def file_at(path: str) -> DatabaseFile | None:
         status = os.stat(path)  # noqa: PTH116
     except OSError:
         return None
-    return DatabaseFile(path, status.st_dev, status.st_ino, status.st_size)
+    return DatabaseFile(path, status.st_dev, status.st_ino, status.st_size, status.st_mtime)

@@ -2,7 +2,18 @@
 
 from typing import Literal, NamedTuple
 
-__all__ = ["HeldLock", "Holder", "Opener", "Pin", "Process", "Snapshot", "Waiter", "WalState"]
+__all__ = [
+    "HeldLock",
+    "Holder",
+    "Opener",
+    "Pin",
+    "Process",
+    "Sampling",
+    "Snapshot",
+    "Waiter",
+    "WalState",
+    "Writer",
+]
 
 
 class HeldLock(NamedTuple):
@@ -152,6 +163,38 @@ class WalState(NamedTuple):
     sentence: str
 
 
+class Writer(NamedTuple):
+    """A process that was seen to write-lock the database during a sampling.
+
+    Attributes:
+        process: Who it is.
+        times: How often it was seen to begin.
+        seconds: For how long in all it was seen from one sample to the next.
+        longest_s: For how long at once.
+        share: The same as a share of the sampling's time, 0 to 1.
+    """
+
+    process: Process
+    times: int
+    seconds: float
+    longest_s: float
+    share: float
+
+
+class Sampling(NamedTuple):
+    """What was seen over a while, by looking again and again.
+
+    Attributes:
+        seconds: For how long.
+        samples: How often.
+        writers: Who write-locked the database meanwhile, the longest first.
+    """
+
+    seconds: float
+    samples: int
+    writers: tuple[Writer, ...]
+
+
 class Snapshot(NamedTuple):
     """Who holds what of a database at one moment.
 
@@ -165,6 +208,7 @@ class Snapshot(NamedTuple):
         wal: The write-ahead log; None in a rollback mode, or where it could not be read.
         notes: What else there is to know, a sentence each; what could not be seen is said here.
         is_wal: Whether it is in WAL mode.
+        sampled: Who write-locked it during a sampling before; None where there was none.
     """
 
     database: str
@@ -176,3 +220,4 @@ class Snapshot(NamedTuple):
     wal: WalState | None
     notes: tuple[str, ...]
     is_wal: bool = False
+    sampled: Sampling | None = None

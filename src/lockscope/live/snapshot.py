@@ -2,12 +2,14 @@
 
 import time
 from pathlib import Path
+from typing import Final
 
 from lockscope.errors import CaptureError
 from lockscope.live.closeup import look_closer
-from lockscope.live.files import DatabaseFile, find_files, journal_head
+from lockscope.live.files import DatabaseFile, file_at, find_files, journal_head
 from lockscope.live.model import Holder, Opener, Process, Snapshot, Waiter
 from lockscope.live.processes import OpenFile, look_at, open_files
+from lockscope.live.sampling import Sampled, sample
 from lockscope.live.sight import LockSight
 from lockscope.live.unhealthy import Scene, holder_notes, notes
 from lockscope.live.waiting import Wait, find_waits
@@ -15,8 +17,11 @@ from lockscope.live.wal import read_wal
 
 __all__ = ["look", "who"]
 
+_COARSE_S: Final = 0.01
+"""Times of files are those of the kernel's last tick, up to 10 ms ago (`current_time`, HZ=100)."""
 
-def who(path: Path, *, stack: bool = True) -> Snapshot:
+
+def who(path: Path, *, seconds: float = 0.0, stack: bool = True) -> Snapshot:
     """Look who holds what of a database now.
 
     Reads `/proc/locks`, `/proc/PID` and the headers of the files; takes no lock and waits for
@@ -24,6 +29,8 @@ def who(path: Path, *, stack: bool = True) -> Snapshot:
 
     Args:
         path: The database.
+        seconds: For how long to sample before, to tell since when locks are held, and who holds
+            them in passing.
         stack: Whether to read the Python stacks of those in the way, by py-spy.
 
     Raises:
@@ -32,14 +39,15 @@ def who(path: Path, *, stack: bool = True) -> Snapshot:
             system that other machines share.
     """
     with LockSight(find_files(path)) as sight:
-        return look(sight, stack=stack)
+        return look(sight, sample(sight, seconds) if seconds else None, stack=stack)
 
 
-def look(sight: LockSight, *, stack: bool = True) -> Snapshot:
+def look(sight: LockSight, sampled: Sampled | None = None, *, stack: bool = True) -> Snapshot:
     """Look who holds what now, through a view that stays open.
 
     Args:
         sight: The view.
+        sampled: What was seen by sampling before.
         stack: Whether to read Python stacks.
 
     Raises:
@@ -54,17 +62,36 @@ def look(sight: LockSight, *, stack: bool = True) -> Snapshot:
         )
     waits, hidden = find_waits(scene.held, _openers(scene))
     processes = {pid: look_at(pid) for pid in {*(one.pid for one in scene.held), *waits}}
+    holders = look_closer(_holders(scene, processes, waits), stack=stack)
     return Snapshot(
         database=scene.files.main.path,
         at=time.strftime("%Y-%m-%dT%H:%M:%S%z"),
         write_locked=any(one.writes for one in scene.held),
-        holders=look_closer(_holders(scene, processes, waits), stack=stack),
+        holders=tuple(_since(holder, scene, sampled) for holder in holders),
         waiters=tuple(_waiter(wait, processes[pid]) for pid, wait in waits.items()),
         attached=_attached(scene, processes, waits),
         wal=read_wal(scene.files, scene.held),
         notes=(*notes(scene), *_unseen_waits(hidden)),
         is_wal=scene.files.is_wal,
+        sampled=None if sampled is None else sampled.sampling,
     )
+
+
+def _since(holder: Holder, scene: Scene, sampled: Sampled | None) -> Holder:
+    """A holder with the longest time that is proved for what it holds.
+
+    A process that has not run cannot have taken a lock meanwhile, and a journal is written only by
+    whoever holds RESERVED from before its first byte until it ends the transaction.
+    """
+    proofs = [
+        holder.idle_s,
+        sampled.since_s.get(holder.process.pid) if sampled is not None else None,
+        scene.journal_s if any(lock.name == "RESERVED" for lock in holder.locks) else None,
+    ]
+    known = [proof for proof in proofs if proof]
+    if holder.held_s is not None or not known:
+        return holder
+    return holder._replace(held_s=max(known), held_how="at least")
 
 
 def _scene(sight: LockSight) -> Scene:
@@ -75,8 +102,25 @@ def _scene(sight: LockSight) -> Scene:
     # The same journal before and after: nobody was writing it in between, when nobody held a lock.
     journal = before if before and journal_head(sight.files) == before else b""
     return Scene(
-        sight.files, held, journal, opened, unseen, _former(sight, opened), is_settled, sight.unfit
+        files=sight.files,
+        held=held,
+        journal=journal,
+        journal_s=_age_s(f"{sight.files.main.path}-journal") if journal else None,
+        opened=opened,
+        unseen=unseen,
+        former=_former(sight, opened),
+        is_settled=is_settled,
+        unfit=sight.unfit,
     )
+
+
+def _age_s(path: str) -> float | None:
+    """For how many seconds at least a file has not been written."""
+    file = file_at(path)
+    if file is None:
+        return None
+    age = time.clock_gettime(time.CLOCK_REALTIME) - file.written_at - _COARSE_S
+    return age if age > 0 else None
 
 
 def _former(

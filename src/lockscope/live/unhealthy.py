@@ -35,7 +35,9 @@ class Scene(NamedTuple):
     Attributes:
         files: The database.
         held: Who holds what.
-        journal: Head of a journal that nobody was writing; empty where there is none.
+        journal: Head of a transaction's journal, the same before and after the locks were looked
+            at; empty where there is none.
+        journal_s: For how many seconds at least it has not been written; None where unknown.
         opened: Which of its files each process has open, by pid.
         unseen: How many processes may not be looked into.
         former: Who holds locks of files that lay at the paths before: path, pids.
@@ -46,6 +48,7 @@ class Scene(NamedTuple):
     files: DatabaseFiles
     held: tuple[Held, ...]
     journal: bytes
+    journal_s: float | None
     opened: Mapping[int, Sequence[OpenFile]]
     unseen: int
     former: Mapping[int, tuple[str, ...]]

@@ -3,10 +3,10 @@
 from collections.abc import Iterator
 from typing import TextIO
 
-from lockscope.live.model import Holder, Opener, Process, Snapshot, Waiter, WalState
+from lockscope.live.model import Holder, Opener, Process, Sampling, Snapshot, Waiter, WalState
 from lockscope.report.plain import Ink, printable, seconds_text, wrapped
 from lockscope.report.who_advice import next_step
-from lockscope.report.who_words import headline, short_command
+from lockscope.report.who_words import headline, named, short_command
 
 __all__ = ["render", "render_line"]
 
@@ -21,6 +21,7 @@ def render(snapshot: Snapshot, out: TextIO) -> None:
         ("Waiting", _each(_waiter(waiter, ink) for waiter in snapshot.waiters)),
         ("Open, in nobody's way", _each(_opener(opener) for opener in snapshot.attached)),
         ("Write-ahead log", [] if snapshot.wal is None else _wal(snapshot.wal)),
+        ("Sampled", [] if snapshot.sampled is None else _sampled(snapshot.sampled)),
         ("Notes", _each(wrapped(printable(note), "  ", "    ") for note in snapshot.notes)),
     ):
         if section:
@@ -134,6 +135,23 @@ def _wal(wal: WalState) -> list[str]:
             "    ",
         )
     return lines
+
+
+def _sampled(sampling: Sampling) -> list[str]:
+    lines = wrapped(
+        f"for {seconds_text(sampling.seconds)}, {sampling.samples:,} times; what is shorter than "
+        "the time between two is not seen",
+        "  ",
+    )
+    for writer in sampling.writers:
+        times = "once" if writer.times == 1 else f"{writer.times:,} times"
+        lines += wrapped(
+            f"{named(writer.process)} write-locked it {writer.share:.0%} of the time, {times}, "
+            f"at most {seconds_text(writer.longest_s)} at once",
+            "  ",
+            "    ",
+        )
+    return lines if sampling.writers else [*lines, "  nobody was seen to write-lock it"]
 
 
 def _pids(pids: tuple[int, ...]) -> str:

@@ -3,7 +3,16 @@
 import json
 from typing import Any, Final, TextIO
 
-from lockscope.live.model import HeldLock, Holder, Opener, Process, Snapshot, Waiter, WalState
+from lockscope.live.model import (
+    HeldLock,
+    Holder,
+    Opener,
+    Process,
+    Sampling,
+    Snapshot,
+    Waiter,
+    WalState,
+)
 
 __all__ = ["render_json", "snapshot_document"]
 
@@ -35,6 +44,7 @@ def snapshot_document(snapshot: Snapshot) -> Document:
         "attached": [_opener(opener) for opener in snapshot.attached],
         "wal": None if snapshot.wal is None else _wal(snapshot.wal),
         "notes": list(snapshot.notes),
+        "sampled": None if snapshot.sampled is None else _sampling(snapshot.sampled),
     }
 
 
@@ -83,5 +93,18 @@ def _wal(wal: WalState) -> Document:
                 **_fields(pin, ("frame", "frames_behind", "bytes_behind")),
             }
             for pin in wal.pins
+        ],
+    }
+
+
+def _sampling(sampling: Sampling) -> Document:
+    return {
+        **_fields(sampling, ("seconds", "samples")),
+        "writers": [
+            {
+                **_process(writer.process),
+                **_fields(writer, ("times", "seconds", "longest_s", "share")),
+            }
+            for writer in sampling.writers
         ],
     }
