@@ -7,10 +7,11 @@
     9    P1 UN ALL
 
 The first word is a time in milliseconds, with `+N` the milliseconds that it took (0 otherwise). A
-request names a slot of SQLite or `FIRST,LENGTH` bytes of the database; `ALL` is the whole file.
+request names a slot of SQLite or `FIRST,LENGTH` bytes of the database; `ALL` is the whole file. It
+ends with `denied`, or with `ofd` where the lock is the open file description's.
 Other words: `sleep`, `exit`, `killed`, `exec`, `close` (of a descriptor of the database),
 `close-shm`, `unlink`, `rename`, `replace` (the database, or the file with the ending that follows),
-`returned CODE` (a statement that began with the process's last `asks LINE`).
+`fork P2`, `returned CODE` (a statement that began with the process's last `asks LINE`).
 """
 
 from pathlib import Path
@@ -18,7 +19,7 @@ from pathlib import Path
 import numpy as np
 
 from lockscope.locks.sqlite import SHM_SLOTS, SLOT_RANGES, Slot
-from lockscope.trace.kinds import EndMode, Kind, Mode, Removal
+from lockscope.trace.kinds import BY_DESCRIPTION, EndMode, Kind, Mode, Removal
 from lockscope.trace.manifest import Manifest
 from lockscope.trace.model import Context, Process, Trace, TracedFile
 from lockscope.trace.records import MERGED
@@ -75,7 +76,7 @@ class _Teller:
             start=start,
             length=length,
             file=file,
-            mode=_MODES[verb],
+            mode=_MODES[verb] | (BY_DESCRIPTION if verdict == "ofd" else 0),
             error=error,
         )
 
@@ -84,6 +85,10 @@ class _Teller:
 
     def _exec(self, name: str, at: int, duration: int) -> None:
         self._row((name, at, duration, Kind.EXEC))
+
+    def _fork(self, name: str, at: int, duration: int, child: str) -> None:
+        forked = self.processes.setdefault(child, Process(100 + len(self.processes), began_ns=0))
+        self._row((name, at, duration, Kind.FORK), start=forked.pid)
 
     def _close(self, name: str, at: int, duration: int) -> None:
         self._row((name, at, duration, Kind.CLOSE), file=_DATABASE)

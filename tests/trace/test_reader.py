@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from lockscope.analysis import analyse
 from lockscope.errors import TraceError
 from lockscope.interpret import interpret
-from lockscope.trace.kinds import HEADER_BYTES, RECORD_BYTES, Kind, Recorder
+from lockscope.trace.kinds import BY_DESCRIPTION, HEADER_BYTES, RECORD_BYTES, Kind, Recorder
 from lockscope.trace.manifest import Manifest
 from lockscope.trace.reader import find_trace, newest_trace, read_trace
 from lockscope.trace.writer import SegmentWriter
@@ -53,6 +53,18 @@ def test_a_trace_reads_back(tmp_path: Path) -> None:
     assert (trace.contexts[1].statement, trace.contexts[1].source) == ("INSERT", "app.py:7")
     assert len(trace.of_kind(Kind.LOCK)) == 10
     assert trace.gaps == ()
+
+
+def test_a_lock_of_an_open_file_description_is_no_damage(tmp_path: Path) -> None:
+    segment = make_trace(tmp_path / "a.trace")
+    with SegmentWriter(segment.parent, Recorder.WORKER) as writer:
+        writer.record(Kind.LOCK, began_ns=99, start=0x40000001, length=1, mode=2 | BY_DESCRIPTION)
+        writer.record(Kind.LOCK, began_ns=100, mode=3 | BY_DESCRIPTION)
+    trace = read_trace(segment.parent)
+    assert trace.records["mode"].tolist()[-1] == 2 | BY_DESCRIPTION
+    assert [gap.sentence.split(" has ")[1] for gap in trace.gaps] == [
+        "1 damaged records; the others were read."
+    ]
 
 
 def test_texts_keep_every_character(tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from lockscope.interpret.descriptions import with_shared_descriptions
 from lockscope.interpret.descriptors import closures_of, removals_of, without_foreign_closes
 from lockscope.interpret.files import DatabaseFiles, database_files
 from lockscope.interpret.model import (
@@ -59,7 +60,8 @@ def interpret(trace: Trace) -> Interpretation:
     files = database_files(trace)
     last_seen = _last_seen(trace.records)
     statements = np.concatenate([*map(_statements, trace.in_parts(Kind.STATEMENT))])
-    events = _events(trace, files)
+    titles = tuple(f"{title} {slot.title}" for title in files.titles for slot in Slot)
+    events, shared = with_shared_descriptions(_events(trace, files), trace, titles)
     inferred = not len(events) and len(statements) > 0
     if inferred:
         files, events, pauses = infer_events(trace, statements)
@@ -84,7 +86,7 @@ def interpret(trace: Trace) -> Interpretation:
         began_ns=trace.manifest.started_ns,
         ended_ns=_end(trace, last_seen),
         inferred=inferred,
-        gaps=trace.gaps + seen.gaps,
+        gaps=trace.gaps + shared + seen.gaps,
         sampling=seen.sampling,
         closures=closures_of(trace, files),
         removals=removals_of(trace, files),

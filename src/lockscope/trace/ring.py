@@ -6,7 +6,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from lockscope.trace.kinds import SEQUENCE_MODULUS, Kind, Mode
+from lockscope.trace.kinds import BY_DESCRIPTION, SEQUENCE_MODULUS, Kind, Mode
 from lockscope.trace.model import Records
 
 __all__ = ["Overwritten", "Ring", "ring_of", "sensible", "turned"]
@@ -103,4 +103,5 @@ def sensible(slots: Records) -> NDArray[np.bool_]:
     """Whether each slot holds something that a record can be."""
     kinds = slots["kind"]
     locks = (kinds >= Kind.LOCK) & (kinds <= Kind.LOCK_TEST)
-    return (kinds - 1 < max(Kind)) & (~locks | (slots["mode"] <= Mode.EXCLUSIVE))
+    modes = slots["mode"] & ~np.uint8(BY_DESCRIPTION)
+    return (kinds - 1 < max(Kind)) & (~locks | (modes <= Mode.EXCLUSIVE))
