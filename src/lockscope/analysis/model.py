@@ -245,7 +245,7 @@ class Analysis:
         """Who was in the way of one wait, worst first."""
         return self.blockers_of([wait])
 
-    def blockers_of(self, waits: Sequence[int]) -> tuple[Blocker, ...]:
+    def blockers_of(self, waits: Sequence[int] | NDArray[np.int64]) -> tuple[Blocker, ...]:
         """Who was in the way of some waits, worst first."""
         first = self._bounds[np.asarray(waits, np.int64)]
         counts = self._bounds[np.asarray(waits, np.int64) + 1] - first

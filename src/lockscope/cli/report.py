@@ -3,12 +3,9 @@
 import argparse
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from lockscope.errors import EXIT_FINDINGS, EXIT_OK, UnableError
-
-if TYPE_CHECKING:
-    from lockscope.trace.model import Trace
 
 __all__ = ["DESCRIPTION", "configure", "run"]
 
@@ -50,33 +47,24 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Report on a trace."""
     # Imported here: numpy and rich would make `--help` three times as slow.
-    from lockscope.analysis import analyse  # noqa: PLC0415
-    from lockscope.interpret import interpret  # noqa: PLC0415
     from lockscope.report import json, terminal  # noqa: PLC0415
+    from lockscope.report.progress_bar import analysed, steps  # noqa: PLC0415
     from lockscope.trace.reader import newest_trace  # noqa: PLC0415
 
-    trace = _read(arguments.trace or newest_trace(Path.cwd()))
-    analysis = analyse(interpret(trace))
+    trace, analysis = analysed(arguments.trace or newest_trace(Path.cwd()))
     render = {"terminal": terminal.render, "json": json.render}[arguments.format]
     if arguments.file is None:
         render(trace, analysis, sys.stdout)
     else:
         try:
-            with arguments.file.open("w", encoding="utf-8", errors="backslashreplace") as file:
+            with (
+                arguments.file.open("w", encoding="utf-8", errors="backslashreplace") as file,
+                steps() as step,
+            ):
+                step.begin("writing")
                 render(trace, analysis, file)
         except OSError as error:
             raise UnableError(
                 f"{arguments.file} cannot be written: {error.strerror}. Name another file with -o."
             ) from error
     return EXIT_FINDINGS if analysis.has_findings else EXIT_OK
-
-
-def _read(path: Path) -> "Trace":
-    from lockscope.trace.reader import read_trace  # noqa: PLC0415
-
-    if not sys.stderr.isatty():
-        return read_trace(path)
-    from lockscope.report.progress_bar import reading  # noqa: PLC0415
-
-    with reading() as progress:
-        return read_trace(path, progress)

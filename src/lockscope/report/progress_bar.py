@@ -1,41 +1,82 @@
-"""A progress bar for the reading of a trace that takes longer than a second."""
+"""A progress bar for the making of a report that takes longer than a second."""
 
-import time
-from collections.abc import Callable, Iterator
+import sys
+import threading
+from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Final
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
 
-__all__ = ["reading"]
+from lockscope.analysis import Analysis, analyse
+from lockscope.interpret import interpret
+from lockscope.trace.model import Trace
+from lockscope.trace.reader import read_trace
+
+__all__ = ["Steps", "analysed", "steps"]
 
 _SHOW_AFTER_S: Final = 1.0
 
 
-@contextmanager
-def reading() -> Iterator[Callable[[int, int], None]]:
-    """Give a function that is told (records read, records in all), and shows a bar once a second
-    has passed.
+class Steps:
+    """What is told of a long task: its step, and how far that is.
+
+    Args:
+        progress: The bar; None where nobody would see it.
     """
-    progress = Progress(
-        TextColumn("reading"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TextColumn("records"),
-        TimeRemainingColumn(),
-        console=Console(stderr=True),
-        transient=True,
-    )
-    task = progress.add_task("reading", total=None)
-    began = time.monotonic()
 
-    def tell(done: int, total: int) -> None:
-        if time.monotonic() - began > _SHOW_AFTER_S:
-            progress.start()
-        progress.update(task, completed=done, total=total)
+    def __init__(self, progress: Progress | None) -> None:
+        self._progress = progress
+        self._task = progress.add_task("", total=None) if progress else None
 
+    def begin(self, step: str) -> None:
+        """Say which step begins; how long it takes is not known until it is told."""
+        if self._progress and self._task is not None:
+            self._progress.reset(self._task, total=None, completed=0, description=step)
+
+    def tell(self, done: int, total: int) -> None:
+        """Say how far the step is."""
+        if self._progress and self._task is not None:
+            self._progress.update(self._task, completed=done, total=total)
+
+
+@contextmanager
+def steps() -> Iterator[Steps]:
+    """A bar on standard error from the second second on, where that is a terminal; it is taken away
+    at the end.
+    """
+    console = Console(stderr=True)
+    # Both: rich also believes FORCE_COLOR, and a dumb terminal cannot take a bar away.
+    if not (sys.stderr.isatty() and console.is_interactive):
+        yield Steps(None)
+        return
+    columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn())
+    progress = Progress(*columns, TimeElapsedColumn(), console=console, transient=True)
+    # By a timer: a step that is one long call has nobody who could look at the clock.
+    timer = threading.Timer(_SHOW_AFTER_S, progress.start)
+    timer.daemon = True
+    timer.start()
     try:
-        yield tell
+        yield Steps(progress)
     finally:
-        progress.stop()
+        timer.cancel()
+        timer.join()
+        if progress.live.is_started:
+            progress.stop()
+
+
+def analysed(folder: Path) -> tuple[Trace, Analysis]:
+    """Read a trace and analyse it, with a bar where it takes long.
+
+    Raises:
+        TraceError: It cannot be read.
+    """
+    with steps() as step:
+        step.begin("reading")
+        trace = read_trace(folder, step.tell)
+        step.begin("interpreting")
+        source = interpret(trace)
+        step.begin("analysing")
+        return trace, analyse(source)

@@ -14,16 +14,16 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from lockscope.analysis import Analysis, Deadlock, WaitEnd, analyse
+from lockscope.analysis import Analysis, Deadlock, WaitEnd
 from lockscope.analysis.removals import find_removals, removal_sentence
-from lockscope.interpret import interpret
 from lockscope.interpret.model import Events, Sampling, Verdict
 from lockscope.locks.modes import LockMode
 from lockscope.locks.sqlite import Slot, lock_name
 from lockscope.report.json import ENDED_BY
+from lockscope.report.progress_bar import analysed
 from lockscope.trace.kinds import ERROR_WITHOUT_CODE
 from lockscope.trace.model import Trace
-from lockscope.trace.reader import read_trace
+from lockscope.trace.rows import lexical_order, pairs, runs, stable_order
 
 __all__ = ["console_for", "print_report", "render", "seconds"]
 
@@ -42,8 +42,7 @@ _END_STYLE: Final = {
 
 def print_report(folder: Path, out: TextIO | None) -> Analysis:
     """Read a trace, analyse it and write the report, where there is anything to write it to."""
-    trace = read_trace(folder)
-    analysis = analyse(interpret(trace))
+    trace, analysis = analysed(folder)
     if out is not None:
         render(trace, analysis, out)
     return analysis
@@ -199,25 +198,23 @@ def _length(rows: Events) -> NDArray[np.int64]:
     return length
 
 
-def _groups(analysis: Analysis) -> list[list[int]]:
+def _groups(analysis: Analysis) -> list[NDArray[np.int64]]:
     """The waits of one process at one statement for one resource that ended alike, those that
     failed first.
     """
     waits = analysis.waits
     length = _length(waits)
-    groups: dict[tuple[int, ...], list[int]] = {}
-    order = np.lexsort((-length, waits["end"] == WaitEnd.GRANTED))
-    columns = [waits[name][order].tolist() for name in ("end", "process", "resource", "context")]
-    for wait, *key in zip(order.tolist(), *columns, strict=True):
-        groups.setdefault(tuple(key), []).append(wait)
+    # The worst of each first: failed, then longest.
+    order = lexical_order(-length, (waits["end"] == WaitEnd.GRANTED).astype(np.uint8))
+    groups = _alike(waits, ("end", "process", "resource", "context"), order)
     granted = int(WaitEnd.GRANTED)
     return sorted(
-        groups.values(),
+        groups,
         key=lambda group: (waits["end"][group[0]] == granted, -int(length[group].sum())),
     )
 
 
-def _wait_lines(trace: Trace, analysis: Analysis, group: list[int]) -> Iterable[str]:
+def _wait_lines(trace: Trace, analysis: Analysis, group: NDArray[np.int64]) -> Iterable[str]:
     row, source = analysis.waits[group[0]], analysis.source
     yield f"\n[bold]{_pid(analysis, row)}[/] {_what_became(analysis, group)}"
     yield from _place(trace, "  ", *_context(analysis, int(row["context"])))
@@ -234,7 +231,7 @@ def _wait_lines(trace: Trace, analysis: Analysis, group: list[int]) -> Iterable[
         yield "  in one process: another of its connections was in the way, and no lock call denied"
     elif not blockers:
         yield "  [yellow]nobody in this trace held it[/]"
-    steps = analysis.chain(group[0])
+    steps = analysis.chain(int(group[0]))
     if len(steps) > 2:
         yield "  chain: " + " waits for ".join(str(source.processes[step].pid) for step in steps)
 
@@ -246,7 +243,7 @@ def _seen(analysis: Analysis, pid: int) -> str:
     return "" if process.recorded else f" ({command}), seen by sampling,"
 
 
-def _what_became(analysis: Analysis, group: list[int]) -> str:
+def _what_became(analysis: Analysis, group: NDArray[np.int64]) -> str:
     """What became of waits that are alike: how long, for what, and their end."""
     row = analysis.waits[group[0]]
     end = WaitEnd(int(row["end"]))
@@ -325,10 +322,12 @@ def _holds(trace: Trace, analysis: Analysis) -> Iterable[str]:
     if not len(chosen):
         return
     yield f"\n[bold]Longest holds[/] of a write lock, of {_count(len(chosen), 'hold')}"
-    longest = chosen[np.argsort(-_length(holds[chosen]), kind="stable")]
-    for group in _alike(holds, longest)[: _ROWS // 2]:
+    length = _length(holds)[chosen]
+    longest = chosen[stable_order(-length)]
+    groups = _alike(holds, ("process", "resource", "context"), longest)
+    for group in groups[: _ROWS // 2]:
         yield from _hold_lines(trace, analysis, group)
-    yield from _silent(analysis, holds[chosen])
+    yield from _silent(analysis, holds, chosen)
 
 
 def _removals(trace: Trace, analysis: Analysis) -> Iterable[str]:
@@ -344,9 +343,10 @@ def _removals(trace: Trace, analysis: Analysis) -> Iterable[str]:
     yield from _left_out(len(sentences))
 
 
-def _silent(analysis: Analysis, holds: Events) -> Iterable[str]:
+def _silent(analysis: Analysis, holds: Events, chosen: NDArray[np.int64]) -> Iterable[str]:
     """The processes that wrote by a driver of which no statement was heard."""
-    silent = set(holds["process"].tolist()) - set(holds["process"][holds["context"] != 0].tolist())
+    process, told = holds["process"][chosen], holds["context"][chosen] != 0
+    silent = np.setdiff1d(process, process[told]).tolist()
     if not silent:
         return
     processes = analysis.source.processes
@@ -358,16 +358,21 @@ def _silent(analysis: Analysis, holds: Events) -> Iterable[str]:
     )
 
 
-def _alike(holds: Events, chosen: NDArray[np.int64]) -> list[list[int]]:
-    """Holds of one process by one statement on one resource, in the given order."""
-    groups: dict[tuple[int, ...], list[int]] = {}
-    columns = [holds[name][chosen].tolist() for name in ("process", "resource", "context")]
-    for hold, *key in zip(chosen.tolist(), *columns, strict=True):
-        groups.setdefault(tuple(key), []).append(hold)
-    return list(groups.values())
+def _alike(
+    rows: Events, names: tuple[str, ...], order: NDArray[np.int64]
+) -> list[NDArray[np.int64]]:
+    """The places of rows that have some fields in common, in the given order, as are the groups."""
+    key = np.zeros(len(order), np.uint64)
+    for name in names:
+        # Numbered anew after each field, so that all of them fit into one number.
+        key = np.unique(pairs(key, rows[name][order]), return_inverse=True)[1].astype(np.uint64)
+    by_key = stable_order(key)
+    groups = np.split(order[by_key], runs(key[by_key])[1:-1])
+    first = by_key[runs(key[by_key])[:-1]]
+    return [groups[place] for place in np.argsort(first).tolist()]
 
 
-def _hold_lines(trace: Trace, analysis: Analysis, group: list[int]) -> Iterable[str]:
+def _hold_lines(trace: Trace, analysis: Analysis, group: NDArray[np.int64]) -> Iterable[str]:
     row = analysis.holds[group[0]]
     longest = seconds(int(_length(analysis.holds[group])[0]) / 1e9)
     many = f", the longest of {len(group):,} such holds" if len(group) > 1 else ""
