@@ -1,17 +1,21 @@
 """What recording costs, mode by mode, and beside other tracers.
 
-    python benchmarks/matrix.py [--rounds 7] [--scale 1.0] [--only TEXT ...]
+    python benchmarks/matrix.py [--rounds 7] [--scale 1.0] [--only TEXT ...] [--write FILE]
 
 WAL and rollback journal, `synchronous` OFF and FULL, one process and eight, a C program (locks
 only) and a Python program (with statements and lines); then programs without a database. Each
 untraced, traced, under `strace -f -e trace=fcntl`, and under `perf trace` where the kernel lets it.
 The ways take turns within a round, so that a noisy machine disturbs all alike; a ratio is that to
-the untraced run of the same round: median, smallest and largest. Saved as JSON.
+the untraced run of the same round: median, smallest and largest. Where a disk is waited for, or
+another process, time says little; so the ratio of processor time is told too, that of all processes
+and of strace or perf. Saved as JSON, and as a table where asked.
 """
 
 import argparse
 import json
 import os
+import platform
+import resource
 import shutil
 import statistics
 import subprocess
@@ -19,8 +23,9 @@ import sys
 import tempfile
 import time
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from lockscope.capture.recording import Recording
 
@@ -101,8 +106,8 @@ def ways() -> dict[str, tuple[str, ...]]:
     return found
 
 
-def run(case: Case, way: str, before: tuple[str, ...], room: Path) -> int:
-    """Nanoseconds that the slowest of the processes took."""
+def run(case: Case, way: str, before: tuple[str, ...], room: Path) -> tuple[int, int]:
+    """Nanoseconds that the slowest of the processes took, and processor time of all."""
     with tempfile.TemporaryDirectory(dir=room) as folder:
         database = str(Path(folder) / "m.db")
         command, prepare = (
@@ -111,10 +116,19 @@ def run(case: Case, way: str, before: tuple[str, ...], room: Path) -> int:
         )
         if prepare:
             subprocess.run(prepare, check=True, stdout=subprocess.DEVNULL)
+        began_ns = processor_ns()
         if way != "traced":
-            return timed(case, command, dict(os.environ))
-        with Recording(Path(folder) / "m.trace", tuple(command)) as recording:
-            return timed(case, command, recording.environment(os.environ))
+            took_ns = timed(case, command, dict(os.environ))
+        else:
+            with Recording(Path(folder) / "m.trace", tuple(command)) as recording:
+                took_ns = timed(case, command, recording.environment(os.environ))
+        return took_ns, processor_ns() - began_ns
+
+
+def processor_ns() -> int:
+    """Processor time of the processes that have ended."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return int((used.ru_utime + used.ru_stime) * 1e9)
 
 
 def timed(case: Case, command: list[str], environment: dict[str, str]) -> int:
@@ -136,29 +150,70 @@ def measure(
     case: Case, rounds: int, room: Path, chosen: dict[str, tuple[str, ...]]
 ) -> list[dict[str, object]]:
     """The ratios of one case, printed; and as data."""
-    figures: dict[str, list[int]] = {way: [] for way in chosen}
+    figures: dict[str, list[tuple[int, int]]] = {way: [] for way in chosen}
     order = list(chosen.items())
     for number in range(rounds):
         turn = number % len(order)
         for way, before in order[turn:] + order[:turn]:
             figures[way].append(run(case, way, before, room))
-    print(f"{case.name}: {statistics.median(figures['untraced']) / 1e6:.1f} ms untraced")
+    untraced_ns = statistics.median(took for took, _ in figures["untraced"])
+    print(f"{case.name}: {untraced_ns / 1e6:.1f} ms untraced")
     return [result(case, way, figures) for way in chosen if way != "untraced"]
 
 
-def result(case: Case, way: str, figures: dict[str, list[int]]) -> dict[str, object]:
+def result(case: Case, way: str, figures: dict[str, list[tuple[int, int]]]) -> dict[str, object]:
     """One way of one case, printed; and as data."""
-    ratios = [a / b for a, b in zip(figures[way], figures["untraced"], strict=True)]
-    ratio = statistics.median(ratios)
-    print(f"  {way:<11}{ratio:8.3f} x  ({min(ratios):.3f} to {max(ratios):.3f})", flush=True)
+    both = list(zip(figures[way], figures["untraced"], strict=True))
+    ratios, processor = ([a[of] / b[of] for a, b in both] for of in (0, 1))
+    median, processor_median = statistics.median(ratios), statistics.median(processor)
+    spread = f"({min(ratios):.3f} to {max(ratios):.3f})"
+    print(
+        f"  {way:<11}{median:8.3f} x  {spread:<18} processor {processor_median:.3f} x", flush=True
+    )
     return {
         "case": case.name,
         "way": way,
-        "untraced_ns": figures["untraced"],
-        "ns": figures[way],
+        "untraced_ns": [took for took, _ in figures["untraced"]],
+        "ns": [took for took, _ in figures[way]],
         "ratios": ratios,
-        "median_ratio": ratio,
+        "median_ratio": median,
+        "processor_ratios": processor,
+        "median_processor_ratio": processor_median,
     }
+
+
+def page(results: list[dict[str, Any]], arguments: argparse.Namespace) -> str:
+    """The results as a page of Markdown."""
+    ways_shown = list(dict.fromkeys(line["way"] for line in results))
+    asked = f"--rounds {arguments.rounds} --scale {arguments.scale} --write"
+    machine = f"{os.cpu_count()} shared cores ({platform.machine()})"
+    head = f"""# What recording costs, mode by mode
+
+Written by `python benchmarks/matrix.py {asked}`, {datetime.now(UTC):%d %B %Y}, on {machine}. The
+load of the last 15 minutes was {os.getloadavg()[2]:.1f}, that of the benchmark included (1 to 2).
+
+Each cell: the time, as a multiple of the untraced run of the same round (medians of the rounds; in
+parentheses the smallest and the largest), and the processor time of the programs and of strace or
+perf, likewise. Where times lie far apart, a disk, sleeping waiters or other load decided, and
+processor time says more. Programs in C are recorded with locks only, those in Python with
+statements and lines. `perf trace` takes a third of a second to start.
+
+"""
+    rows = [["what", "untraced", *ways_shown]]
+    for name in dict.fromkeys(line["case"] for line in results):
+        of_case = {line["way"]: line for line in results if line["case"] == name}
+        untraced = statistics.median(next(iter(of_case.values()))["untraced_ns"])
+        rows.append([name, f"{untraced / 1e6:,.0f} ms", *(_cell(of_case[w]) for w in ways_shown)])
+    rows.insert(1, ["---"] * len(rows[0]))
+    return head + "".join("| " + " | ".join(row) + " |\n" for row in rows)
+
+
+def _cell(line: dict[str, Any]) -> str:
+    low, high = min(line["ratios"]), max(line["ratios"])
+    return (
+        f"{line['median_ratio']:.2f}, processor {line['median_processor_ratio']:.2f} "
+        f"({low:.2f} to {high:.2f})"
+    )
 
 
 def main() -> None:
@@ -168,6 +223,7 @@ def main() -> None:
     parser.add_argument("--scale", type=float, default=1.0, help="of the work, 1: a second each")
     parser.add_argument("--only", nargs="*", default=[], help="cases with all of these words")
     parser.add_argument("--without", nargs="*", default=[], help="ways to leave out")
+    parser.add_argument("--write", type=Path, metavar="FILE", help="write a page of Markdown too")
     arguments = parser.parse_args()
     chosen = {way: before for way, before in ways().items() if way not in arguments.without}
     with tempfile.TemporaryDirectory() as room:
@@ -179,6 +235,8 @@ def main() -> None:
         ]
     (HERE / "results").mkdir(exist_ok=True)
     (HERE / "results" / "matrix.json").write_text(json.dumps(results, indent=1) + "\n")
+    if arguments.write:
+        arguments.write.write_text(page(results, arguments), encoding="utf-8")
 
 
 if __name__ == "__main__":
