@@ -2,8 +2,9 @@
 
     python tests/foreign/suites.py [--room DIR] [--json FILE] [PACKAGE ...]
 
-Downloads each package's own source archive from PyPI into DIR, with its tests, and an environment
-to run them in. Exit status 1 where a test ends otherwise when it is traced, in three runs of it.
+Downloads each package's own source archive, with its tests, into DIR, from PyPI or, where that one
+has no tests, from its repository, and an environment to run them in. Exit status 1 where a test
+ends otherwise when it is traced, in three runs of it.
 """
 
 import argparse
@@ -35,6 +36,8 @@ class Suite:
     package: str
     tests: tuple[str, ...]
     needs: tuple[str, ...] = ()
+    repository: tuple[str, str] | None = None
+    """An address and a tag: of a package whose archive on PyPI has no tests."""
 
 
 SUITES: Final = (
@@ -52,6 +55,39 @@ SUITES: Final = (
         ("msgpack", "cbor2"),
     ),
     Suite("dataset", ("test",), ("setuptools<80",)),
+    Suite(
+        "peewee",
+        tuple(
+            f"tests/{name}.py"
+            for name in (
+                "db_tests",
+                "fields",
+                "manytomany",
+                "models",
+                "model_sql",
+                "prefetch_tests",
+                "results",
+                "schema",
+                "sql",
+                "transactions",
+                "with_related_tests",
+                "dataset",
+                "hybrid",
+                "kv",
+                "migrations",
+                "pool",
+                "reflection",
+                "shortcuts",
+                "signals",
+                "sqlite",
+                "sqlite_changelog",
+                "sqlite_helpers",
+                "sqlite_udf",
+                "sqliteq",
+            )
+        ),
+        repository=("https://github.com/coleifer/peewee", "4.3.0"),
+    ),
 )
 
 
@@ -90,12 +126,23 @@ def _source(suite: Suite, room: Path, python: Path) -> Path:
     if not folder.exists():
         folder.mkdir()
         pip = [python, "-m", "pip"]
-        only = ["--no-deps", "--no-binary", suite.package, suite.package]
-        _call(*pip, "download", "-q", "-d", folder, *only)
+        if suite.repository:
+            _archive(suite.package, *suite.repository, folder)
+        else:
+            only = ["--no-deps", "--no-binary", suite.package, suite.package]
+            _call(*pip, "download", "-q", "-d", folder, *only)
         [archive] = folder.glob("*.tar.gz")
         _call(*pip, "install", "-q", archive, *suite.needs)
     [archive] = folder.glob("*.tar.gz")
     return archive
+
+
+def _archive(package: str, address: str, tag: str, folder: Path) -> None:
+    """What PyPI would have: the sources of a tag as an archive."""
+    _call("git", "clone", "-q", "--depth", 1, "--branch", tag, address, folder / "clone")
+    name = f"{package}-{tag}"
+    words = ["--prefix", f"{name}/", "-o", folder / f"{name}.tar.gz", tag]
+    _call("git", "-C", folder / "clone", "archive", *words)
 
 
 def _outcome(case: ET.Element) -> str:
