@@ -7,10 +7,12 @@ from typing import Final
 from lockscope.errors import CaptureError
 from lockscope.live.closeup import look_closer
 from lockscope.live.files import DatabaseFile, file_at, find_files, journal_head
+from lockscope.live.holding import Held
 from lockscope.live.model import Holder, Opener, Process, Snapshot, Waiter
 from lockscope.live.processes import OpenFile, look_at, open_files
 from lockscope.live.sampling import Sampled, sample
 from lockscope.live.sight import LockSight
+from lockscope.live.traced import recorded
 from lockscope.live.unhealthy import Scene, holder_notes, notes
 from lockscope.live.waiting import Wait, find_waits
 from lockscope.live.wal import read_wal
@@ -60,7 +62,7 @@ def look(sight: LockSight, sampled: Sampled | None = None, *, stack: bool = True
             "machine locks it, and the locks of others are not seen here. Look on each of them.",
             path=Path(scene.files.main.path),
         )
-    waits, hidden = find_waits(scene.held, _openers(scene))
+    waits, hidden = find_waits(scene.held, _openers(scene), scene.files)
     processes = {pid: look_at(pid) for pid in {*(one.pid for one in scene.held), *waits}}
     holders = look_closer(_holders(scene, processes, waits), stack=stack)
     return Snapshot(
@@ -165,13 +167,7 @@ def _holders(
     scene: Scene, processes: dict[int, Process], waits: dict[int, Wait]
 ) -> tuple[Holder, ...]:
     holders = [
-        Holder(
-            processes[one.pid],
-            one.locks,
-            writes=one.writes,
-            blocks=tuple(wait.pid for wait in waits.values() if one.pid in wait.blockers),
-            notes=holder_notes(scene, one, processes[one.pid]),
-        )
+        _holder(scene, one, processes[one.pid], waits)
         for one in scene.held
         if not one.is_merely_attached
     ]
@@ -185,6 +181,22 @@ def _holders(
                 holder.process.pid,
             ),
         )
+    )
+
+
+def _holder(scene: Scene, one: Held, process: Process, waits: dict[int, Wait]) -> Holder:
+    told = recorded(one.pid, one, (scene.files.main, scene.files.shm))
+    grant = None if told is None else told.grant
+    return Holder(
+        process,
+        one.locks,
+        writes=one.writes,
+        blocks=tuple(wait.pid for wait in waits.values() if one.pid in wait.blockers),
+        held_s=None if grant is None else grant.held_s,
+        held_how=None if grant is None else "exact",
+        statement=None if grant is None else grant.statement,
+        source=None if grant is None else grant.source,
+        notes=holder_notes(scene, one, process),
     )
 
 

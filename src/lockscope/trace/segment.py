@@ -14,6 +14,7 @@ from lockscope.trace.kinds import HEADER_BYTES, MAGIC, SEQUENCE_MODULUS, VERSION
 from lockscope.trace.model import Records
 from lockscope.trace.records import HEADER, RECORD
 from lockscope.trace.ring import Overwritten, ring_of, sensible, turned
+from lockscope.trace.texts import unescape
 
 __all__ = ["DamagedSegmentError", "Segment", "read_segment"]
 
@@ -67,13 +68,8 @@ class Segment:
         end = self.text.find(b"\n", offset, offset + _LONGEST_TEXT)
         raw = self.text[offset : end if end >= 0 else offset]
         if b"\\" in raw:
-            raw = raw.replace(b"\\n", b"\n") if b"\\\\" not in raw else _unescape(raw)
+            raw = unescape(raw)
         return raw.decode("utf-8", "backslashreplace")
-
-
-def _unescape(raw: bytes) -> bytes:
-    # Part by part around the escaped backslashes: "\\\\n" is a backslash and an n, not a newline.
-    return b"\\".join(part.replace(b"\\n", b"\n") for part in raw.split(b"\\\\"))
 
 
 def read_segment(path: Path) -> Segment:
