@@ -1,5 +1,7 @@
 """Rules that look alike stay apart, told as stories; the zoo shows the same with real programs."""
 
+from dataclasses import replace
+
 import pytest
 
 from lockscope.analysis import Finding, analyse
@@ -157,4 +159,49 @@ def test_each_hold_of_a_process_has_its_own_story() -> None:
 
 def test_an_error_that_no_wait_explains_is_no_failed_commit() -> None:
     busy = "0 P1 WR RESERVED\n1 P1 asks a.py:1 SELECT\n2 P1 returned 5"
-    assert causes(busy + WAITS + "94 P1 UN ALL\n95 P1 exit") == ["C02"]
+    assert sorted(causes(busy + WAITS + "94 P1 UN ALL\n95 P1 exit")) == ["C02", "C24"]
+
+
+def test_several_checkpoints_behind_one_reader_are_a_long_reader() -> None:
+    reads = "0 P1 asks a.py:1 SELECT\n1 P1 RD WAL_READ1\n2 P1 returned"
+    checkpoint = "\n{0} P2 WR WAL_CKPT\n{0}.1 P2 WR WAL_READ1 denied\n{0}.2 P2 UN WAL_CKPT"
+    many = reads + "".join(checkpoint.format(at) for at in (10, 20, 30)) + "\n40 P1 UN WAL_READ1"
+    [finding] = findings(many + "\n50 P1 exit\n50 P2 exit")
+    assert (finding.cause, finding.evidence[0]["checkpoints_denied"]) == ("C20", 3)
+    assert finding.evidence[0]["source"] == "a.py:1"
+    few = reads + "".join(checkpoint.format(at) for at in (10, 20)) + "\n40 P1 UN WAL_READ1"
+    assert causes(few + "\n50 P1 exit\n50 P2 exit") == []
+
+
+def test_a_writer_that_wants_a_read_mark_is_no_checkpoint() -> None:
+    story = "0 P1 RD WAL_READ1" + "".join(
+        f"\n{at} P2 asks b.py:1 SELECT\n{at}.1 P2 WR WAL_READ1 denied\n{at}.2 P2 returned"
+        for at in (10, 20, 30)
+    )
+    assert causes(story + "\n40 P1 UN WAL_READ1\n50 P1 exit\n50 P2 exit") == []
+
+
+def named(story: str, *commands: str) -> list[str]:
+    trace = trace_of(story)
+    processes = tuple(
+        replace(process, command=command)
+        for process, command in zip(trace.processes, commands, strict=True)
+    )
+    analysis = analyse(interpret(replace(trace, processes=processes)))
+    return [finding.cause for finding in analysis.findings]
+
+
+def test_a_tool_is_told_by_its_program() -> None:
+    story = "1 P1 WR RESERVED" + WAITS + "95 P1 exit"
+    assert named(story, "/usr/bin/sqlite3 a.db", "python app.py") == ["C22"]
+    assert named(story, "python work.py", "python app.py") == ["C03"]
+    assert named(story, "", "python app.py") == ["C03"]
+
+
+def test_a_schema_that_workers_of_one_program_make_is_a_race() -> None:
+    story = (
+        "0 P1 asks a.py:1 BEGIN IMMEDIATE\n1 P1 WR RESERVED\n2 P1 returned\n"
+        "3 P1 asks a.py:2 CREATE TABLE t(x)\n4 P1 returned" + WAITS + "95 P1 exit"
+    )
+    assert named(story, "python worker.py", "python worker.py") == ["C29"]
+    assert named(story, "python worker.py", "python other.py") == ["C03"]

@@ -26,13 +26,18 @@ RULES: Final[tuple[Rule, ...]] = (
     refusals.journal_mode,
     refusals.no_timeout,
     readers.iterates_and_writes,
+    structure.stopped_holder,
+    structure.pool,
     timeouts.failed_commit,
+    readers.tool,
     readers.unfinished_select,
     readers.blocking_checkpoint,
     structure.exclusive_mode,
+    structure.schema_race,
     timeouts.maintenance,
     timeouts.leaked_transaction,
     timeouts.long_transaction,
+    readers.long_reader,
 )
 """The most specific first."""
 

@@ -3,11 +3,14 @@
 import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
+from functools import cached_property
+from pathlib import PurePath
 from typing import Final, Self
 
 from lockscope.analysis.causes.model import Answer, Cause, Evidence, Verdict
 from lockscope.analysis.causes.stories import Doings, HoldStory, story_of
 from lockscope.analysis.causes.victims import Victim, find_victims
+from lockscope.analysis.index import HoldIndex
 from lockscope.analysis.model import Analysis, WaitEnd
 from lockscope.locks.modes import LockMode
 from lockscope.locks.sqlite import Slot
@@ -64,9 +67,8 @@ class Case:
         """Whether a victim slept, or was kept long, above all because of one hold of another
         process.
         """
-        if victim.wait < 0 or victim.end is WaitEnd.REFUSED:
-            return False
-        return victim.share >= _MOST and not self.analysis.waits["inside"][victim.wait]
+        slept = victim.wait >= 0 and victim.end is not WaitEnd.REFUSED
+        return slept and victim.share >= _MOST and not self.analysis.waits["inside"][victim.wait]
 
     def wants(self, victim: Victim) -> tuple[Slot | None, LockMode]:
         """The lock that a victim with a wait was denied last."""
@@ -89,6 +91,30 @@ class Case:
         contexts = {int(statements["context"][at]) for at in self.story(hold).statements}
         contexts.add(int(self.analysis.holds["context"][hold]))
         return any(wanted.match(self.statement(context)) for context in contexts)
+
+    def program(self, hold: int) -> str:
+        """Name of the program that the holder runs; empty where unknown."""
+        process = self.analysis.source.processes[int(self.analysis.holds["process"][hold])]
+        return PurePath((process.command.split() or [""])[0]).name
+
+    def same_command(self, victim: Victim) -> bool:
+        """Whether the victim and the process in its way run the same command line."""
+        processes = self.analysis.source.processes
+        holder = processes[int(self.analysis.holds["process"][victim.blocker])]
+        return bool(holder.command) and holder.command == processes[victim.process].command
+
+    @cached_property
+    def index(self) -> HoldIndex:
+        """Finds holds by their process, resource and moment."""
+        return HoldIndex(self.analysis.holds)
+
+    def inside(self, victim: Victim) -> bool:
+        """Whether another connection of the victim's own process was in its way."""
+        return (
+            victim.wait >= 0
+            and bool(self.analysis.waits["inside"][victim.wait])
+            and victim.blocker >= 0
+        )
 
     def statement(self, context: int) -> str:
         """The SQL of a context, in capitals and single spaces; empty where unknown."""

@@ -2,13 +2,22 @@
 
 from typing import Final
 
+import numpy as np
+
 from lockscope.analysis.causes.case import Case
-from lockscope.analysis.causes.model import Cause, Verdict
+from lockscope.analysis.causes.model import Answer, Cause, Evidence, Verdict
 from lockscope.analysis.causes.victims import Victim
+from lockscope.interpret.model import Verdict as Granted
 from lockscope.locks.modes import LockMode
 from lockscope.locks.sqlite import READ_SLOTS, Slot
 
-__all__ = ["blocking_checkpoint", "iterates_and_writes", "unfinished_select"]
+__all__ = [
+    "blocking_checkpoint",
+    "iterates_and_writes",
+    "long_reader",
+    "tool",
+    "unfinished_select",
+]
 
 C18: Final = Cause(
     "C18",
@@ -41,20 +50,111 @@ C21: Final = Cause(
     "Record it again: no checkpoint may hold WAL WRITE while it is denied a read mark.",
     "A longer timeout helps only beyond the reader, whom nobody asked to leave.",
 )
+C20: Final = Cause(
+    "C20",
+    "long reader that keeps the log from being written back",
+    "no",
+    "kept its snapshot of the write-ahead log, which therefore could not be written back and grew",
+    "End read transactions soon: read to the end, close cursors, open a new one for each page of a "
+    "long report.",
+    "Record it again: no read mark may be held over several checkpoints; the -wal stays small.",
+    "Nothing fails by it, so no timeout is asked: every reader and writer only becomes slower.",
+)
+C22: Final = Cause(
+    "C22",
+    "tool that holds the database",
+    "partly",
+    "waited for a tool (a shell, a browser of databases, a backup) that held the lock",
+    "Open it read-only (`sqlite3 -readonly`), commit what was begun in it, or copy with VACUUM "
+    "INTO and look at the copy.",
+    "Record it again with the tool at work: it may hold no lock that others wait for.",
+    "A longer timeout helps only beyond the person who sits before the tool.",
+)
+_TOOLS: Final = (
+    "sqlite3", "sqlite", "sqlite3_rsync", "sqldiff", "sqlite3_analyzer", "sqlitebrowser",
+    "DB Browser for SQLite", "sqlitestudio", "dbeaver", "litecli", "litestream", "datasette",
+    "sqlite-utils", "rsync", "restic", "borg", "rclone", "duplicati", "tar",
+)  # fmt: skip
+"""Programs that people point at a database which another program owns."""
+_CHECKPOINTS: Final = 3
+"""So many checkpoints in a row that one reader stopped half way are no accident."""
+
+
+def long_reader(case: Case) -> Verdict:
+    """C20: several checkpoints were denied a read mark that one hold kept."""
+    kept = {
+        hold: denied for hold, denied in _denied_checkpoints(case).items() if denied >= _CHECKPOINTS
+    }
+    evidence = [_reader(case, hold, denied) for hold, denied in kept.items()]
+    if not evidence:
+        return Verdict(C20, Answer.NO)
+    evidence.sort(key=lambda one: one.at_s)
+    return Verdict(C20, Answer.YES, tuple(evidence))
+
+
+def _denied_checkpoints(case: Case) -> dict[int, int]:
+    """For each hold of a read mark, how many of a checkpointer's requests it denied."""
+    analysis, source = case.analysis, case.analysis.source
+    slots = np.array([resource.slot for resource in source.resources], np.int64)
+    events = source.events
+    denied = events[
+        (events["verdict"] == Granted.DENIED)
+        & (events["mode"] == LockMode.EXCLUSIVE)
+        & np.isin(slots[events["resource"]], READ_SLOTS[1:])
+    ]
+    found: dict[int, int] = {}
+    for row in denied:
+        if _checkpoints(case, row):
+            for hold in np.flatnonzero(
+                (analysis.holds["resource"] == row["resource"])
+                & (analysis.holds["process"] != row["process"])
+                & (analysis.holds["began_ns"] <= row["began_ns"])
+                & (analysis.holds["released_ns"] >= row["began_ns"])
+            ).tolist():
+                found[hold] = found.get(hold, 0) + 1
+    return found
+
+
+def _checkpoints(case: Case, row: np.void) -> bool:
+    """Whether a process held CKPT when it made a request."""
+    resource = int(row["resource"])
+    ckpt = resource - case.analysis.source.resources[resource].slot + Slot.WAL_CKPT
+    moment = row["began_ns"].reshape(1)
+    return bool(case.index.at(int(row["process"]), ckpt, moment)[0] >= 0)
+
+
+def _reader(case: Case, hold: int, denied: int) -> Evidence:
+    row = case.analysis.holds[hold]
+    context = case.analysis.source.contexts[int(row["context"])]
+    began, ended = int(row["began_ns"]), int(row["ended_ns"])
+    return Evidence(
+        pid=case.pid(int(row["process"])),
+        at_s=case.seconds(began),
+        seconds=0.0,
+        failed=False,
+        resource=case.analysis.source.resources[int(row["resource"])].title,
+        statement=context.statement or None,
+        source=context.source or None,
+        facts=(("held_s", (ended - began) / 1e9), ("checkpoints_denied", denied)),
+        records=(began, ended),
+    )
+
+
+def tool(case: Case) -> Verdict:
+    """C22: the program of the process in the way is one that people look into databases with."""
+    return case.verdict(
+        C22, (v for v in case.victims if case.waited(v) and case.program(v.blocker) in _TOOLS)
+    )
 
 
 def iterates_and_writes(case: Case) -> Verdict:
     """C19: a connection of the waiting process itself held SHARED, and another wanted to write."""
-    inside = case.analysis.waits["inside"]
     return case.verdict(
         C19,
         (
             victim
             for victim in case.victims
-            if victim.wait >= 0
-            and inside[victim.wait]
-            and victim.blocker >= 0
-            and case.holds(victim.blocker) == (Slot.SHARED, LockMode.SHARED)
+            if case.inside(victim) and case.holds(victim.blocker) == (Slot.SHARED, LockMode.SHARED)
         ),
     )
 

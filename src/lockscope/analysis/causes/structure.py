@@ -7,7 +7,14 @@ from lockscope.analysis.causes.case import Case
 from lockscope.analysis.causes.model import Cause, Verdict
 from lockscope.analysis.causes.victims import Victim
 
-__all__ = ["exclusive_mode", "locked_table", "opposite_order"]
+__all__ = [
+    "exclusive_mode",
+    "locked_table",
+    "opposite_order",
+    "pool",
+    "schema_race",
+    "stopped_holder",
+]
 
 _LOCKED: Final = (6, 262, 518)
 """SQLITE_LOCKED, _SHAREDCACHE and _VTAB, `sqlite3.h`."""
@@ -40,6 +47,68 @@ C27: Final = Cause(
     "A longer timeout waits for a connection that keeps its lock until it is closed.",
 )
 _SETS_EXCLUSIVE: Final = re.compile(r"PRAGMA (\w+\.)?LOCKING_MODE ?[=(] ?'?EXCLUSIVE")
+C23: Final = Cause(
+    "C23",
+    "connections of one program in each other's way",
+    "partly",
+    "waited for another connection of its own program, which was writing in another thread",
+    "Give the program one connection that writes, and let its threads queue for it; the others "
+    "only read.",
+    "Record it again: no wait inside the process may be left.",
+    "A longer timeout makes the threads poll longer, and whoever comes last may still go first.",
+)
+C24: Final = Cause(
+    "C24",
+    "waiter that keeps the holder from going on",
+    "no",
+    "waited for a transaction of its own thread, which could not go on while the thread waited",
+    "Let tasks of one event loop take turns before they begin a transaction, and await nothing "
+    "inside one; or use one connection a thread.",
+    "Record it again: no wait may be for a lock that the same thread had taken.",
+    "A longer timeout stops the holder for longer: the lock is freed because the waiter gives up.",
+)
+C29: Final = Cause(
+    "C29",
+    "schema made by many workers at once",
+    "partly",
+    "waited at its start for another worker of the same program that was making the schema",
+    "Make or migrate the schema once, before the workers start, or under a lock file.",
+    "Start all workers at once and record it: only one may write before the first request.",
+)
+_SCHEMA: Final = re.compile(
+    r"CREATE (TEMP |TEMPORARY )?(TABLE|INDEX|UNIQUE INDEX|VIEW|TRIGGER|VIRTUAL TABLE)|ALTER TABLE|"
+    r"PRAGMA (\w+\.)?(USER_VERSION|APPLICATION_ID) ?[=(]"
+)
+
+
+def pool(case: Case) -> Verdict:
+    """C23: another connection of the same process, used by another thread, held the write lock."""
+    return case.verdict(
+        C23, (v for v in case.victims if case.inside(v) and not _same_thread(case, v))
+    )
+
+
+def stopped_holder(case: Case) -> Verdict:
+    """C24: another connection of the very thread that waits held the lock."""
+    return case.verdict(C24, (v for v in case.victims if case.inside(v) and _same_thread(case, v)))
+
+
+def _same_thread(case: Case, victim: Victim) -> bool:
+    return int(case.analysis.holds["thread"][victim.blocker]) == victim.thread
+
+
+def schema_race(case: Case) -> Verdict:
+    """C29: the process in the way runs the same command, and was making the schema."""
+    return case.verdict(
+        C29,
+        (
+            victim
+            for victim in case.victims
+            if case.waited(victim)
+            and case.same_command(victim)
+            and case.ran_during(victim.blocker, _SCHEMA)
+        ),
+    )
 
 
 def locked_table(case: Case) -> Verdict:

@@ -53,10 +53,16 @@ EXHIBITS: Final[tuple[Exhibit, ...]] = (
     Exhibit("C15", "sqlite3", "WAL mode is set at every start", ("C15",)),
     Exhibit("C18", "sqlite3", "a SELECT that nobody reads to its end", ("C18",)),
     Exhibit("C19", "sqlite3", "reading on one connection, writing on another", ("C19",)),
+    Exhibit("C20", "sqlite3", "a long reader, checkpoints that cannot finish", ("C20",)),
     Exhibit("C21", "sqlite3", "a TRUNCATE checkpoint behind a reader", ("C21",)),
+    Exhibit("C22", "sqlite3", "a transaction left open in a shell", ("C22",), ("sqlite3",)),
+    Exhibit("C23", "sqlite3", "two threads, a connection each", ("C23",)),
+    Exhibit("C24", "sqlite3", "an event loop that waits for itself", ("C24",)),
     Exhibit("C25", "sqlite3", "DROP TABLE while a statement still reads it", ("C25",)),
     Exhibit("C26", "sqlite3", "two databases attached, written in opposite order", ("C26",)),
     Exhibit("C27", "sqlite3", "locking_mode=EXCLUSIVE keeps everybody else out", ("C27",)),
+    Exhibit("C29", "sqlite3", "every worker makes the schema at its start", ("C29",)),
+    Exhibit("C31", "sqlite3", "a program reads its database's file beside SQLite", ("C31",)),
 )
 
 
