@@ -93,34 +93,35 @@ def long_reader(case: Case) -> Verdict:
 
 
 def _denied_checkpoints(case: Case) -> dict[int, int]:
-    """For each hold of a read mark, how many of a checkpointer's requests it denied."""
+    """For each hold of a read mark, how many checkpoints it stopped half way."""
     analysis, source = case.analysis, case.analysis.source
     slots = np.array([resource.slot for resource in source.resources], np.int64)
-    events = source.events
+    events, holds = source.events, analysis.holds
     denied = events[
         (events["verdict"] == Granted.DENIED)
         & (events["mode"] == LockMode.EXCLUSIVE)
         & np.isin(slots[events["resource"]], READ_SLOTS[1:])
     ]
-    found: dict[int, int] = {}
+    stopped: dict[int, set[int]] = {}
     for row in denied:
-        if _checkpoints(case, row):
-            for hold in np.flatnonzero(
-                (analysis.holds["resource"] == row["resource"])
-                & (analysis.holds["process"] != row["process"])
-                & (analysis.holds["began_ns"] <= row["began_ns"])
-                & (analysis.holds["released_ns"] >= row["began_ns"])
-            ).tolist():
-                found[hold] = found.get(hold, 0) + 1
-    return found
+        checkpoint = _checkpoint(case, row)
+        reading = (
+            (holds["resource"] == row["resource"])
+            & (holds["process"] != row["process"])
+            & (holds["began_ns"] <= row["began_ns"])
+            & (holds["released_ns"] >= row["began_ns"])
+        )
+        for hold in np.flatnonzero(reading & (checkpoint >= 0)).tolist():
+            stopped.setdefault(hold, set()).add(checkpoint)
+    return {hold: len(checkpoints) for hold, checkpoints in stopped.items()}
 
 
-def _checkpoints(case: Case, row: np.void) -> bool:
-    """Whether a process held CKPT when it made a request."""
+def _checkpoint(case: Case, row: np.void) -> int:
+    """The hold of CKPT under which a process made a request; -1 for none."""
     resource = int(row["resource"])
     ckpt = resource - case.analysis.source.resources[resource].slot + Slot.WAL_CKPT
     moment = row["began_ns"].reshape(1)
-    return bool(case.index.at(int(row["process"]), ckpt, moment)[0] >= 0)
+    return int(case.index.at(int(row["process"]), ckpt, moment)[0])
 
 
 def _reader(case: Case, hold: int, denied: int) -> Evidence:
