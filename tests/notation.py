@@ -11,9 +11,11 @@ request names a slot of SQLite or `FIRST,LENGTH` bytes of the database; `ALL` is
 ends with `denied`, or with `ofd` where the lock is the open file description's.
 Other words: `sleep`, `exit`, `killed`, `exec`, `close` (of a descriptor of the database),
 `close-shm`, `unlink`, `rename`, `replace` (the database, or the file with the ending that follows),
-`fork P2`, `returned CODE` (a statement that began with the process's last `asks LINE`).
+`fork P2`, `lost` (a record, the first), `returned CODE` (a statement that began with the process's
+last `asks LINE`).
 """
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -59,6 +61,8 @@ class _Teller:
         process = self.processes.setdefault(name, Process(100 + len(self.processes), began_ns=0))
         if verb in _MODES:
             self._lock(name, at, duration, verb, *rest)
+        elif verb == "lost":
+            self.processes[name] = replace(process, lost=1, blind_ns=at)
         elif verb in ("exit", "killed"):
             end = EndMode.EXITED if verb == "exit" else EndMode.SIGNALLED
             self.processes[name] = Process(

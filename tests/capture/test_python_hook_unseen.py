@@ -229,7 +229,8 @@ def test_sitecustomize_and_usercustomize_run_as_before(traced: Traced) -> None:
     seen = traced.run(path, environment={"PYTHONPATH": "p"})
     assert bare.stdout.partition(" at ")[0] == seen.stdout.partition(" at ")[0]
     assert "site" in bare.stdout
-    assert [Path(one.file).name for one in traced.statements()] == [
+    # A close that took long on a busy machine is told too, but no line made it.
+    assert [Path(one.file).name for one in traced.statements() if one.file] == [
         "sitecustomize.py",
         "program.py",
         "program.py",

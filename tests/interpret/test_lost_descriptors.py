@@ -49,6 +49,11 @@ def test_the_flag_is_no_part_of_the_mode() -> None:
     assert set(source.events["mode"].tolist()) == {Mode.UNLOCK, Mode.EXCLUSIVE}
 
 
+def test_a_lock_is_not_claimed_beyond_the_first_record_that_was_lost() -> None:
+    source = interpret(trace_of("0 P1 WR RESERVED\n4 P1 lost\n9 P2 RD SHARED"))
+    assert ends(source)[0] == ("a.db RESERVED", Cause.LOST, 4)
+
+
 def test_closures_say_who_closed_what() -> None:
     source = interpret(with_modes(trace_of(STORY), Kind.CLOSE, ANOTHER))
     [closure] = source.closures

@@ -292,3 +292,10 @@ def test_many_differences_are_counted() -> None:
     _, gaps = analysed(sampled("0 P1 RD SHARED", "0- 100 RD SHARED\n" + lines))
     assert len(gaps) == 21
     assert gaps[-1] == "10 more differences between the records and the samples."
+
+
+def test_what_a_process_held_after_it_had_lost_records_is_seen_by_sampling() -> None:
+    trace = sampled("5 P1 WR RESERVED\n50 P1 lost\n390 P1 sleep", "1- 100 WR RESERVED")
+    [gap] = interpret(trace).gaps
+    assert gap.sentence.startswith("pid 100 (its command could not be read) recorded not all, but")
+    assert "held a.db RESERVED: seen by sampling from" in gap.sentence

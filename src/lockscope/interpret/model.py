@@ -51,6 +51,7 @@ class Cause(IntEnum):
     CHANGED = 5
     TRACE_ENDED = 6
     NOT_SEEN = 7
+    LOST = 8
 
 
 EVENT: Final = np.dtype(

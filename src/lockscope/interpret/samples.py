@@ -224,8 +224,10 @@ def _unrecorded(
     for sighting in sightings:
         of_place.setdefault(people.place(sighting), []).append(sighting)
     gaps = []
+    blind = {process.pid for process in trace.processes if process.blind_ns}
     for place, seen in of_place.items():
         process = people.found[place - len(trace.processes)]
+        what = "not all" if process.pid in blind else "nothing"
         locks = ", ".join(sorted({titles[sighting.resource] for sighting in seen}))
         first_ns = min(sighting.came[1] for sighting in seen)
         last_ns = max(sighting.went[0] for sighting in seen)
@@ -236,7 +238,7 @@ def _unrecorded(
             Gap(
                 process.pid,
                 first_ns,
-                f"{_named(process)} recorded nothing, but held {locks}: seen by sampling from "
+                f"{_named(process)} recorded {what}, but held {locks}: seen by sampling from "
                 f"{began_s:.3f} s to {max(began_s, ended_s):.3f} s.",
             )
         )

@@ -209,7 +209,8 @@ def _merged(known: list[Events], ends: Events) -> Events:
 
 
 def _ends(known: list[Events], trace: Trace, files: DatabaseFiles) -> Events:
-    """A release of all that a process had touched, for each exec and each end of a process.
+    """A release of all that a process had touched, for each exec and each end of a process, and for
+    the first record that it lost.
 
     SQLite opens its files close-on-exec, so that a program which replaces itself drops its locks.
     """
@@ -225,6 +226,9 @@ def _ends(known: list[Events], trace: Trace, files: DatabaseFiles) -> Events:
     for record in execs[execs["error"] == 0]:
         rows += _releases(int(record["began_ns"]), int(record["process"]), touched, Cause.EXEC)
     for place, process in enumerate(trace.processes):
+        if process.blind_ns:
+            # A release may be among what was lost: the lock would seem to be held to the end.
+            rows += _releases(process.blind_ns, place, touched, Cause.LOST)
         if process.ended_ns:
             # Handlers that run at exit still close connections after the exit was recorded.
             at_ns = max(process.ended_ns, int(last_ns[place]))

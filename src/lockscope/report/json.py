@@ -26,6 +26,7 @@ ENDED_BY: Final[dict[int, str]] = {
     Cause.CHANGED: "change of mode",
     Cause.TRACE_ENDED: "end of the trace",
     Cause.NOT_SEEN: "absence from a later sample",
+    Cause.LOST: "first lost record",
 }
 """What ended a hold, in words, by `Cause`."""
 

@@ -160,7 +160,8 @@ def _gaps_of(segment: Segment, manifest: Manifest) -> Iterable[Gap]:
             segment.pid,
             segment.blind_ns,
             f"process {segment.pid} lost {segment.lost} records, the first after {after:.3f} s: "
-            "the trace's folder could not take more (a full disk, a quota, a limit).",
+            "the trace's folder could not take more (a full disk, a quota, a limit, or a user "
+            "that it is closed to).",
         )
     if segment.turning:
         gone = segment.turning
