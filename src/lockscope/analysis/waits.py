@@ -98,7 +98,7 @@ def _thread_rows(source: Interpretation, denied: Events) -> Events:
         _rows(denied, _Row.DENIED, source),
         _rows(_of_threads(events.take(granted), threads), _Row.GRANTED, source),
         _rows(_of_threads(source.pauses, threads), _Row.SLEPT, source),
-        _rows(_of_threads(source.statements, threads), _Row.RETURNED, source),
+        _rows(_first_returns(source.statements, denied, threads), _Row.RETURNED, source),
     ]
     rows: Events = np.concatenate(parts)
     # A statement returns after all that it did, even where the clock does not tell the two apart.
@@ -111,6 +111,27 @@ def _of_threads(rows: Events, threads: NDArray[np.uint64]) -> Events:
     thread = _thread(rows)
     at = np.minimum(np.searchsorted(threads, thread), len(threads) - 1)
     return rows.take(np.flatnonzero(threads[at] == thread))
+
+
+def _first_returns(statements: Events, denied: Events, threads: NDArray[np.uint64]) -> Events:
+    """The statements that returned first to a thread after a denial: no other ends an episode, and
+    of millions these are few.
+    """
+    statements = _of_threads(statements, threads)
+    began, ended, thread = (
+        np.concatenate([one, other])
+        for one, other in (
+            (denied["began_ns"], statements["began_ns"]),
+            (denied["ended_ns"], statements["ended_ns"]),
+            (_thread(denied), _thread(statements)),
+        )
+    )
+    returned = (np.arange(len(ended)) >= len(denied)).astype(np.uint8)
+    thread = np.searchsorted(threads, thread)
+    order = lexical_order(began, returned, ended, thread)
+    before, after = order[:-1], order[1:]
+    first = (returned[after] > returned[before]) & (thread[after] == thread[before])
+    return statements.take(np.sort(after[first] - len(denied)))
 
 
 def _thread(rows: Events) -> NDArray[np.uint64]:

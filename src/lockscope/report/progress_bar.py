@@ -4,6 +4,7 @@ import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
@@ -70,6 +71,10 @@ def steps() -> Iterator[Steps]:
 def analysed(folder: Path) -> tuple[Trace, Analysis]:
     """Read a trace and analyse it, with a bar where it takes long.
 
+    Returns:
+        The trace without its records, which take more memory than all else and are not needed any
+        more, and its analysis.
+
     Raises:
         TraceError: It cannot be read.
     """
@@ -78,5 +83,6 @@ def analysed(folder: Path) -> tuple[Trace, Analysis]:
         trace = read_trace(folder, step.tell)
         step.begin("interpreting")
         source = interpret(trace)
+        trace = replace(trace, records=trace.records[:0].copy())
         step.begin("analysing")
         return trace, analyse(source)

@@ -9,17 +9,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lockscope.errors import TraceError
-from lockscope.trace.kinds import EndMode, Kind, Recorder
+from lockscope.trace.kinds import HEADER_BYTES, EndMode, Kind, Recorder
 from lockscope.trace.manifest import MANIFEST_NAME, Manifest
 from lockscope.trace.model import Context, Gap, Process, Records, Trace, TracedFile
 from lockscope.trace.records import MERGED, RECORD
 from lockscope.trace.room import RoomState
-from lockscope.trace.segment import DamagedSegmentError, Segment, read_segment
+from lockscope.trace.rows import stable_order
+from lockscope.trace.segment import DamagedSegmentError, Segment, read_header, read_segment
 
 __all__ = ["find_trace", "newest_trace", "read_trace"]
 
 Progress = Callable[[int, int], None]
-"""Called with (records merged so far, records in all)."""
+"""Called with (what was read so far, what there is), in records that would have room."""
 
 Entry = TypeVar("Entry")
 
@@ -103,15 +104,14 @@ def read_trace(path: Path, progress: Progress | None = None) -> Trace:
     """
     folder = find_trace(path)
     manifest = Manifest.read(folder)
-    segments, gaps = _read_segments(folder)
+    paths, gaps = _segments_by_start(folder)
     gaps += _removed(folder, manifest)
-    gaps += [gap for segment in segments for gap in _gaps_of(segment, manifest)]
-    tables = _Tables()
-    native = {(s.pid, s.started_ns) for s in segments if s.recorder == Recorder.NATIVE}
-    records = _merge(segments, tables, progress)
+    tables = _Tables(manifest)
+    records = _merge(paths, tables, progress)
     processes = tables.finished_processes(records)
     gaps += tables.gaps
-    gaps += [gap for p in processes if (p.pid, p.began_ns) in native for gap in _alive(p, manifest)]
+    native = [p for p in processes if (p.pid, p.began_ns) in tables.native]
+    gaps += [gap for process in native for gap in _alive(process, manifest)]
     return Trace(
         path=folder,
         manifest=manifest,
@@ -124,16 +124,21 @@ def read_trace(path: Path, progress: Progress | None = None) -> Trace:
     )
 
 
-def _read_segments(folder: Path) -> tuple[list[Segment], list[Gap]]:
-    segments: list[Segment] = []
+def _segments_by_start(folder: Path) -> tuple[list[Path], list[Gap]]:
+    """The segments whose headers can be used, in the order in which they were started."""
+    started: list[tuple[int, Path]] = []
     gaps: list[Gap] = []
     for path in sorted(folder.glob("*.segment")):
         try:
-            segments.append(read_segment(path))
+            started.append((int(read_header(path)["started_ns"]), path))
         except DamagedSegmentError as error:
-            gaps.append(Gap(_pid_in(path.name), 0, f"{path.name} {error}."))
-    segments.sort(key=lambda segment: segment.started_ns)
-    return segments, gaps
+            gaps.append(_unusable(path, error))
+    started.sort(key=lambda entry: entry[0])
+    return [path for _, path in started], gaps
+
+
+def _unusable(path: Path, error: DamagedSegmentError) -> Gap:
+    return Gap(_pid_in(path.name), 0, f"{path.name} {error}.")
 
 
 def _removed(folder: Path, manifest: Manifest) -> Iterable[Gap]:
@@ -195,27 +200,41 @@ def _alive(process: Process, manifest: Manifest) -> Iterable[Gap]:
         )
 
 
-def _merge(segments: list[Segment], tables: "_Tables", progress: Progress | None) -> Records:
+def _merge(paths: list[Path], tables: "_Tables", progress: Progress | None) -> Records:
     """All records in one array, by time.
 
-    The segments are used up, so that two copies of a record never live longer than one segment.
+    Segments are read one after the other, so that two copies of a record never live longer than
+    one segment; room that no record takes is never touched, and costs nothing.
     """
-    total = sum(len(segment.records) for segment in segments)
+    rooms = [_most_records(path) for path in paths]
+    total = sum(rooms)
     merged: Records = np.empty(total, MERGED)
-    done = 0
-    segments.reverse()
-    while segments:
-        segment = segments.pop()
-        part = merged[done : done + len(segment.records)]
-        part.view(RECORD)[:] = segment.records
+    done = looked = 0
+    for path, room in zip(paths, rooms, strict=True):
+        looked += room
+        try:
+            segment = read_segment(path)
+        except DamagedSegmentError as error:  # taken away in between, to make room
+            tables.gaps.append(_unusable(path, error))
+            continue
+        # What a process has recorded since its segment was measured has no room.
+        records = segment.records[:room]
+        part = merged[done : done + len(records)]
+        part.view(RECORD)[:] = records
         tables.take_in(segment, part)
         done += len(part)
         if progress:
-            progress(done, total)
+            progress(looked, total)
+    merged = merged[:done]
     began = merged["began_ns"]
     if (began[1:] >= began[:-1]).all():
         return merged
-    return merged.take(np.argsort(began, kind="stable"))
+    return merged.take(stable_order(began))
+
+
+def _most_records(path: Path) -> int:
+    bytes_ = path.stat().st_size if path.exists() else 0
+    return max(0, bytes_ - HEADER_BYTES) // RECORD.itemsize
 
 
 @dataclass(frozen=True, slots=True)
@@ -239,7 +258,9 @@ class _Numbers:
 class _Tables:
     """The tables of a trace while its segments are taken in, one after the other."""
 
-    def __init__(self) -> None:
+    def __init__(self, manifest: Manifest) -> None:
+        self.native: set[tuple[int, int]] = set()
+        self._manifest = manifest
         self.files: list[TracedFile] = [TracedFile(0, 0, "")]
         self.contexts: list[Context] = [Context("", "")]
         self.texts: list[str] = [""]
@@ -252,6 +273,9 @@ class _Tables:
 
     def take_in(self, segment: Segment, part: Records) -> None:
         """Give a segment's records the whole trace's numbers, in place."""
+        self.gaps += _gaps_of(segment, self._manifest)
+        if segment.recorder == Recorder.NATIVE:
+            self.native.add((segment.pid, segment.started_ns))
         kinds = part["kind"].copy()
         self._meet_process(segment, part, kinds)
         self._renumber_texts(segment, part, kinds)

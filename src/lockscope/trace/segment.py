@@ -16,7 +16,7 @@ from lockscope.trace.records import HEADER, RECORD
 from lockscope.trace.ring import Overwritten, ring_of, sensible, turned
 from lockscope.trace.texts import unescape
 
-__all__ = ["DamagedSegmentError", "Segment", "read_segment"]
+__all__ = ["DamagedSegmentError", "Segment", "read_header", "read_segment"]
 
 _LONGEST_TEXT: Final = 1 << 20
 
@@ -79,13 +79,11 @@ def read_segment(path: Path) -> Segment:
         DamagedSegmentError: Nothing of it can be used.
         TraceError: A newer lockscope wrote it.
     """
-    if not _is_plain(path):
-        raise DamagedSegmentError("is no plain file, or its texts are none")
-    header = _header(path)
+    header = read_header(path)
     # Read, not mapped: a mapping keeps a descriptor, and a trace may have thousands of segments.
     slots = np.fromfile(path, RECORD, offset=HEADER_BYTES)
     # Once more: of a process that goes on recording, the first header may be older than its slots.
-    ring = ring_of(_header(path), len(slots))
+    ring = ring_of(read_header(path), len(slots))
     if ring is None:
         (records, unfinished, damaged), turning = _finished(slots), None
     else:
@@ -112,7 +110,15 @@ def _is_plain(path: Path) -> bool:
     return path.is_file() and (text.is_file() or not os.path.lexists(text))
 
 
-def _header(path: Path) -> np.void:
+def read_header(path: Path) -> np.void:
+    """The header of a segment, as a `HEADER`.
+
+    Raises:
+        DamagedSegmentError: Nothing of the segment can be used.
+        TraceError: A newer lockscope wrote it.
+    """
+    if not _is_plain(path):
+        raise DamagedSegmentError("is no plain file, or its texts are none")
     try:
         with path.open("rb") as file:
             head = file.read(HEADER_BYTES)
