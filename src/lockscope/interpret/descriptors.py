@@ -13,7 +13,7 @@ from lockscope.interpret.model import (
     Verdict,
 )
 from lockscope.trace import kinds
-from lockscope.trace.kinds import Kind
+from lockscope.trace.kinds import Kind, Removal
 from lockscope.trace.model import Records, Trace
 
 __all__ = ["closures_of", "removals_of", "without_foreign_closes"]
@@ -34,6 +34,9 @@ def closures_of(trace: Trace, files: DatabaseFiles) -> Events:
 def removals_of(trace: Trace, files: DatabaseFiles) -> Events:
     """The files of databases that lost their names, `REMOVAL` rows by time."""
     records, database = _of_databases(trace, files, Kind.REMOVE)
+    # Of a damaged trace, or a newer recorder's: what cannot be told is no removal.
+    known = np.isin(records["mode"], tuple(Removal))
+    records, database = records[known], database[known]
     removals: Events = np.zeros(len(records), REMOVAL)
     for field in ("process", "thread", "context", "file"):
         removals[field] = records[field]
