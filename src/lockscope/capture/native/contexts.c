@@ -13,6 +13,9 @@
 #include <stddef.h>
 #include <string.h>
 #include <strings.h>
+#if defined(__SSE2__)
+#include <emmintrin.h>
+#endif
 
 /* A power of two; beyond three quarters of it, statements have no number. */
 enum { CONTEXTS = 4096 };
@@ -72,18 +75,40 @@ static uint64_t mix_all(uint64_t hash, const char *from, const char *to) {
   return mix(hash, word);
 }
 
-static bool is_plain(unsigned char c) { return c > '9' ? c != ';' && c != '[' && c != '`' : c == ' ' || c == ','; }
+/* Whether a byte may begin what is no part of a shape, or end the statement. */
+static bool is_special(unsigned char c) {
+  return c <= '9' ? c >= '0' || c == '\'' || c == '"' || c == '-' || c == '/' : c == ';' || c == '[' || c == '`';
+}
+
+#if defined(__SSE2__)
+/* The first special byte of sixteen, 16 for none. */
+static unsigned first_special(const char *at) {
+  const __m128i bytes = _mm_loadu_si128((const __m128i *)(const void *)at);
+#define LS_IS(c) _mm_cmpeq_epi8(bytes, _mm_set1_epi8(c))
+  __m128i quotes = _mm_or_si128(_mm_or_si128(LS_IS('\''), LS_IS('"')), _mm_or_si128(LS_IS('`'), LS_IS('[')));
+  __m128i signs = _mm_or_si128(_mm_or_si128(LS_IS('-'), LS_IS(';')), LS_IS('/'));
+#undef LS_IS
+  __m128i above = _mm_subs_epu8(bytes, _mm_set1_epi8('9')), below = _mm_subs_epu8(_mm_set1_epi8('0'), bytes);
+  __m128i digits = _mm_cmpeq_epi8(_mm_or_si128(above, below), _mm_setzero_si128());
+  int found = _mm_movemask_epi8(_mm_or_si128(_mm_or_si128(quotes, signs), digits));
+  return found == 0 ? 16 : (unsigned)__builtin_ctz((unsigned)found);
+}
+#endif
 
 /* The end of a run of bytes that open nothing. */
 static const char *behind_plain(const char *at, const char *end) {
-  while (at < end && is_plain((unsigned char)*at)) at++;
+#if defined(__SSE2__)
+  for (unsigned n = 16; n == 16 && end - at >= 16; at += n) n = first_special(at);
+  if (end - at >= 16) return at;
+#endif
+  while (at < end && !is_special((unsigned char)*at)) at++;
   return at;
 }
 
 /* A trigger holds semicolons of its own and is read whole: CREATE [TEMP|TEMPORARY] TRIGGER. */
 static bool makes_trigger(const char *sql, size_t n) {
   enum { LOOKED_AT = 40 };
-  if (n < 6 || strncasecmp(sql, "create", 6) != 0) return false;
+  if (n < 6 || (*sql | 32) != 'c' || strncasecmp(sql, "create", 6) != 0) return false;
   for (size_t at = 6; at + 7 <= n && at < LOOKED_AT; at++) {
     if (strncasecmp(sql + at, "trigger", 7) == 0) return true;
   }

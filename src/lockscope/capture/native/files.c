@@ -209,9 +209,7 @@ static bool on_sqlite_bytes(int fd, const struct flock *range, bool foreign) {
   return (first >= MAIN_FIRST && end <= MAIN_END) || (!foreign && is_database(fd));
 }
 
-static struct ls_file *of_class(uint16_t class) {
-  return class >= LS_FIRST_FILE ? &ls_files[class - LS_FIRST_FILE] : NULL;
-}
+static struct ls_file *of_class(uint16_t class) { return class >= LS_FIRST_FILE ? ls_file_of_class(class) : NULL; }
 
 /* Look at a descriptor for the first time; NULL where it is no database's. */
 static struct ls_file *meet(int fd, struct ls_file *(*way)(int)) {

@@ -9,7 +9,6 @@
 #include "traffic.h"
 
 #include <errno.h>
-#include <stdarg.h>
 
 typedef int fcntl_function(int, int, ...);
 
@@ -57,8 +56,14 @@ static void note_exclusive(struct ls_file *file, const struct lockscope_record *
   if (file->exclusive != exclusive) file->exclusive = exclusive;
 }
 
-static int lock(fcntl_function *real, int fd, int command, uint8_t kind, struct flock *range) {
-  struct ls_file *file = ls_alive() ? ls_file_to_lock(fd, range) : NULL;
+static inline struct ls_file *locked_file(int fd, const struct flock *range) {
+  if (!ls_alive()) return NULL;
+  uint16_t class = ls_class(fd);
+  return class >= LS_FIRST_FILE ? ls_file_of_class(class) : ls_file_to_lock(fd, range);
+}
+
+static inline int lock(fcntl_function *real, int fd, int command, uint8_t kind, struct flock *range) {
+  struct ls_file *file = locked_file(fd, range);
   if (file == NULL) return real(fd, command, range);
   struct lockscope_record record = asked(kind, file, range);
   if (by_description(command)) record.mode |= LOCKSCOPE_BY_DESCRIPTION;
@@ -76,17 +81,16 @@ static int lock(fcntl_function *real, int fd, int command, uint8_t kind, struct 
     note_exclusive(file, &record);
     if (ls_has_writes(file)) ls_emit_writes(file);
   }
-  ls_record(&record);
+  ls_record_now(&record);
   return result;
 }
 
-/* The argument may be an int, a pointer or absent: it is passed on as it lies in its register (fcntl(2)). */
+/* The argument may be an int, a pointer or absent: it is passed on as it lies in its register (fcntl(2)). It lies where
+ * that of a function with three parameters would, on all processors that are supported, and such a function does not
+ * begin by storing all registers that an argument may be in. */
 #define LS_FCNTL(name)                                                                                                 \
-  LS_EXPORT int name(int fd, int command, ...) {                                                                       \
-    va_list arguments;                                                                                                 \
-    va_start(arguments, command);                                                                                      \
-    void *argument = va_arg(arguments, void *);                                                                        \
-    va_end(arguments);                                                                                                 \
+  LS_EXPORT int ls_##name(int fd, int command, void *argument) __asm__(#name);                                         \
+  int ls_##name(int fd, int command, void *argument) {                                                                 \
     uint8_t kind = kind_of(command);                                                                                   \
     if (kind == 0 || argument == NULL) return ls_real.name(fd, command, argument);                                     \
     return lock(ls_real.name, fd, command, kind, argument);                                                            \

@@ -34,7 +34,7 @@ enum lockscope_kind {
   LOCKSCOPE_SLEEP = 10,     /* start = asked for, in ns; duration_ns = slept */
   LOCKSCOPE_SYNC = 11,      /* fsync (mode 0), fdatasync (mode 1) */
   LOCKSCOPE_WRITES = 12,    /* the writes to one file since the process's last lock change on its database:
-                               began_ns = the first, start = calls, length = bytes; not timed */
+                               began_ns = the first, start = calls, length = bytes asked for; not timed */
   LOCKSCOPE_CLOSE = 13,     /* a descriptor of a locked file was closed: start = descriptor, length = text
                                "module+0xoffset" of the call, mode = LOCKSCOPE_ANOTHER where no lock
                                was ever taken through it */

@@ -17,16 +17,13 @@
 #include <sys/mman.h>
 #include <sys/syscall.h>
 
-/* Most programs never lock much: 48 KB for them, then 768 KB at a time. One table entry a chunk: 1,073 million records,
- * 51 GB, and what comes after is counted as lost. */
-enum { FIRST_RECORDS = 1024, CHUNK_RECORDS = 16384, CHUNKS = 65536 };
 /* Chunks behind the newest that are looked at, each time one is added, for whether they can be unmapped. */
 enum { STRAGGLERS = 8 };
 /* A ring has at least this many chunks, also where the room is used up: with fewer, names would be carried over from a
  * chunk that is still being written. */
 enum { LEAST_RING = 4 };
 /* Names that one chunk is asked to carry over; half of it stays for what is new. */
-enum { MOST_CARRIED = CHUNK_RECORDS / 2 };
+enum { MOST_CARRIED = LS_CHUNK_RECORDS / 2 };
 /* Mapped ahead where the process gives up its rights: 65,536 records, fewer chunks than are looked at for retirement,
  * and the paths and statements of a program that has a few hundred of them. */
 enum { AHEAD = 4, AHEAD_TEXT = 131072 };
@@ -35,25 +32,22 @@ enum { AHEAD = 4, AHEAD_TEXT = 131072 };
 struct ls_home *ls_home = &(struct ls_home){0, false, false};
 __thread uint32_t ls_context;
 unsigned ls_generation;
+struct ls_segment ls_segment;
+__thread struct ls_storing ls_storing;
 
-static struct lockscope_header *header;
-static struct lockscope_record *chunks[1 + CHUNKS]; /* the first is a part of the header's mapping */
-static size_t newest;                               /* chunk that was added */
-static size_t ring;                                 /* chunks that turn; 0: the segment grows */
-static size_t solid;                                /* all chunks up to this one have their space on disk */
-static struct lockscope_record *upcoming;           /* in a ring: the mapping of the chunk after the newest */
+static size_t newest;                     /* chunk that was added */
+static size_t ring;                       /* chunks that turn; 0: the segment grows */
+static size_t solid;                      /* all chunks up to this one have their space on disk */
+static struct lockscope_record *upcoming; /* in a ring: the mapping of the chunk after the newest */
 static struct {
   char *mapped; /* NULL: none */
   uint64_t first;
 } text_ahead;
 static unsigned provided; /* generation that has been provided for */
-static uint64_t blind_until_ns;
 static struct {
   uint64_t count, first_ns;
 } untold; /* losses for want of a segment */
 static char segment_path[PATH_MAX], text_path[PATH_MAX];
-static __thread uint32_t thread_id;
-static __thread int storing; /* records that this thread is storing, one inside the other through signal handlers */
 static __thread bool inside;
 
 bool ls_active(void) { return ls_home->pid != 0; }
@@ -70,55 +64,56 @@ void ls_leave(void) { inside = false; }
 
 void ls_lose(void) {
   if (!ls_active()) return;
-  struct lockscope_header *segment = ls_home->begun ? header : NULL;
+  struct lockscope_header *segment = ls_home->begun ? ls_segment.header : NULL;
   uint64_t never = 0, *lost = segment == NULL ? &untold.count : &segment->lost;
   uint64_t *blind_ns = segment == NULL ? &untold.first_ns : &segment->blind_ns;
   __atomic_fetch_add(lost, 1, __ATOMIC_RELAXED);
   __atomic_compare_exchange_n(blind_ns, &never, ls_now(), false, __ATOMIC_RELAXED, __ATOMIC_RELAXED);
 }
 
-static bool blind(uint64_t now_ns) { return now_ns < __atomic_load_n(&blind_until_ns, __ATOMIC_RELAXED); }
+static bool blind(uint64_t now_ns) { return now_ns < __atomic_load_n(&ls_segment.blind_until_ns, __ATOMIC_RELAXED); }
 
-bool ls_is_blind(void) { return __atomic_load_n(&blind_until_ns, __ATOMIC_RELAXED) != 0 && blind(ls_now()); }
+bool ls_is_blind(void) { return __atomic_load_n(&ls_segment.blind_until_ns, __ATOMIC_RELAXED) != 0 && blind(ls_now()); }
 
-static void go_blind(void) { __atomic_store_n(&blind_until_ns, ls_now() + RETRY_NS, __ATOMIC_RELAXED); }
+static void go_blind(void) { __atomic_store_n(&ls_segment.blind_until_ns, ls_now() + RETRY_NS, __ATOMIC_RELAXED); }
 
 /* Chunks are counted on without end; in a ring, several of them lie at one place in the file, one after the other. */
 static size_t place_of(size_t chunk) { return ring == 0 ? chunk : 1 + (chunk - 1) % ring; }
 
-static struct lockscope_record **entry_of(size_t chunk) { return &chunks[chunk == 0 ? 0 : 1 + (chunk - 1) % CHUNKS]; }
-
 static off_t chunk_offset(size_t chunk) {
   return (off_t)(LOCKSCOPE_HEADER_BYTES +
-                 (FIRST_RECORDS + (place_of(chunk) - 1) * CHUNK_RECORDS) * sizeof(struct lockscope_record));
+                 (LS_FIRST_RECORDS + (place_of(chunk) - 1) * LS_CHUNK_RECORDS) * sizeof(struct lockscope_record));
 }
 
-static const size_t chunk_bytes = CHUNK_RECORDS * sizeof(struct lockscope_record);
-static const size_t first_bytes = LOCKSCOPE_HEADER_BYTES + FIRST_RECORDS * sizeof(struct lockscope_record);
+static const size_t chunk_bytes = LS_CHUNK_RECORDS * sizeof(struct lockscope_record);
+static const size_t first_bytes = LOCKSCOPE_HEADER_BYTES + LS_FIRST_RECORDS * sizeof(struct lockscope_record);
 
 /* A record's sequence is the last store into it: where all are there, no thread will touch the chunk again. */
 static bool complete(const struct lockscope_record *records) {
-  for (size_t i = 0; i < CHUNK_RECORDS; i++) {
+  for (size_t i = 0; i < LS_CHUNK_RECORDS; i++) {
     if (__atomic_load_n(&records[i].sequence, __ATOMIC_ACQUIRE) == 0) return false;
   }
   return true;
 }
 
+/* Where nobody else can be in the middle of a record, all are there; looking at each would be 768 KB to read. */
+static bool all_stored(void) { return LS_ONE_THREAD && ls_storing.depth <= 1; }
+
 /* A program that runs for weeks would otherwise meet its RLIMIT_AS. */
 static void retire_before(size_t chunk_to_come) {
   size_t first = chunk_to_come > STRAGGLERS ? chunk_to_come - STRAGGLERS : 1;
   for (size_t chunk = first; chunk + 1 < chunk_to_come; chunk++) {
-    struct lockscope_record *records = *entry_of(chunk);
-    if (records == NULL || !complete(records)) continue;
-    __atomic_store_n(entry_of(chunk), NULL, __ATOMIC_RELAXED);
+    struct lockscope_record *records = *ls_entry_of(chunk);
+    if (records == NULL || (!all_stored() && !complete(records))) continue;
+    __atomic_store_n(ls_entry_of(chunk), NULL, __ATOMIC_RELAXED);
     ls_storage_unmap(records, chunk_offset(chunk), chunk_bytes);
   }
 }
 
 static struct lockscope_record *publish(size_t chunk, struct lockscope_record *records) {
   newest = chunk;
-  *entry_of(chunk + 1) = NULL; /* what a hole kept from being retired, a whole table ago */
-  __atomic_store_n(entry_of(chunk), records, __ATOMIC_RELEASE);
+  *ls_entry_of(chunk + 1) = NULL; /* what a hole kept from being retired, a whole table ago */
+  __atomic_store_n(ls_entry_of(chunk), records, __ATOMIC_RELEASE);
   return records;
 }
 
@@ -131,10 +126,6 @@ static struct lockscope_record *grow(size_t chunk) {
   return publish(chunk, records);
 }
 
-static size_t chunk_of(uint64_t slot) {
-  return slot < FIRST_RECORDS ? 0 : (size_t)((slot - FIRST_RECORDS) / CHUNK_RECORDS) + 1;
-}
-
 static bool is_name(uint8_t kind) {
   return kind == LOCKSCOPE_PROCESS || kind == LOCKSCOPE_FILE || kind == LOCKSCOPE_CONTEXT || kind == LOCKSCOPE_NOTE;
 }
@@ -143,14 +134,14 @@ static bool is_name(uint8_t kind) {
  * twice, so that a kill in between loses none. Nobody else can write into `to` yet. */
 static void carry_over(const struct lockscope_record *from, struct lockscope_record *to, size_t chunk) {
   size_t carried = 0;
-  for (size_t i = 0; i < CHUNK_RECORDS; i++) {
+  for (size_t i = 0; i < LS_CHUNK_RECORDS; i++) {
     if (from[i].sequence == 0 || !is_name(from[i].kind)) continue;
-    uint64_t slot = carried++ < MOST_CARRIED ? __atomic_fetch_add(&header->next, 1, __ATOMIC_RELAXED) : 0;
-    if (chunk_of(slot) != chunk) {
+    uint64_t slot = carried++ < MOST_CARRIED ? __atomic_fetch_add(&ls_segment.header->next, 1, __ATOMIC_RELAXED) : 0;
+    if (ls_chunk_of(slot) != chunk) {
       ls_lose();
       continue;
     }
-    struct lockscope_record *at = &to[(slot - FIRST_RECORDS) % CHUNK_RECORDS];
+    struct lockscope_record *at = &to[ls_index_of(slot)];
     memcpy(at, &from[i], offsetof(struct lockscope_record, sequence));
     __atomic_store_n(&at->sequence, (uint32_t)(slot % UINT32_MAX) + 1, __ATOMIC_RELEASE);
   }
@@ -173,7 +164,7 @@ static struct lockscope_record *turn(size_t chunk) {
     return NULL;
   }
   retire_before(chunk);
-  for (size_t i = 0; i < CHUNK_RECORDS; i++) __atomic_store_n(&records[i].sequence, 0, __ATOMIC_RELAXED);
+  for (size_t i = 0; i < LS_CHUNK_RECORDS; i++) __atomic_store_n(&records[i].sequence, 0, __ATOMIC_RELAXED);
   __sync_synchronize();
   carry_over(after, records, chunk);
   return publish(chunk, records);
@@ -181,8 +172,8 @@ static struct lockscope_record *turn(size_t chunk) {
 
 static void begin_ring(void) {
   ring = solid;
-  header->ring_first = FIRST_RECORDS;
-  __atomic_store_n(&header->ring_records, ring * CHUNK_RECORDS, __ATOMIC_RELEASE);
+  ls_segment.header->ring_first = LS_FIRST_RECORDS;
+  __atomic_store_n(&ls_segment.header->ring_records, ring * LS_CHUNK_RECORDS, __ATOMIC_RELEASE);
 }
 
 static struct lockscope_record *add_or_turn(size_t chunk) {
@@ -195,58 +186,33 @@ static struct lockscope_record *add_chunk(size_t chunk) {
   struct ls_slow slow;
   /* A store that a fork in a signal handler interrupted goes on in a child that has no segment. */
   if (!ls_home->begun || !ls_slow_enter(&slow)) return NULL;
-  struct lockscope_record *records = *entry_of(chunk);
+  struct lockscope_record *records = *ls_entry_of(chunk);
   if (records == NULL) records = add_or_turn(chunk);
   if (records == NULL) go_blind();
   ls_slow_leave(&slow);
   return records;
 }
 
-static struct lockscope_record *place(uint64_t slot) {
-  size_t chunk = chunk_of(slot);
-  size_t index = slot < FIRST_RECORDS ? (size_t)slot : (size_t)((slot - FIRST_RECORDS) % CHUNK_RECORDS);
-  struct lockscope_record *records = __atomic_load_n(entry_of(chunk), __ATOMIC_ACQUIRE);
-  if (records == NULL) records = add_chunk(chunk);
-  return records == NULL ? NULL : &records[index];
+void ls_record_slowly(struct lockscope_record record, struct lockscope_header *segment, uint64_t slot) {
+  struct lockscope_record *records = add_chunk(ls_chunk_of(slot));
+  if (records != NULL) {
+    ls_store(&records[ls_index_of(slot)], &record, slot);
+  } else if (segment == ls_segment.header) { /* not in the child of a fork meanwhile: the parent will have stored it */
+    ls_lose();
+  }
 }
 
-static bool has_own_context(uint8_t kind) {
-  const uint32_t own =
-      1U << LOCKSCOPE_PROCESS | 1U << LOCKSCOPE_CONTEXT | 1U << LOCKSCOPE_STATEMENT | 1U << LOCKSCOPE_OUTCOME;
-  return (own >> kind & 1U) != 0;
-}
-
-static void store(struct lockscope_record *at, const struct lockscope_record *record, uint64_t slot) {
-  at->began_ns = record->began_ns;
-  at->duration_ns = record->duration_ns;
-  at->start = record->start;
-  at->length = record->length;
-  at->thread = thread_id;
-  at->file = record->file;
-  at->context = has_own_context(record->kind) ? record->context : ls_context;
-  at->kind = record->kind;
-  at->mode = record->mode;
-  at->error = record->error;
-  __atomic_store_n(&at->sequence, (uint32_t)(slot % UINT32_MAX) + 1, __ATOMIC_RELEASE);
-}
-
-void ls_record(const struct lockscope_record *record) {
-  storing++;
-  struct lockscope_header *segment = ls_begin() ? header : NULL;
-  if (segment != NULL && !blind(record->began_ns)) {
-    if (thread_id == 0) thread_id = (uint32_t)syscall(SYS_gettid);
-    uint64_t slot = __atomic_fetch_add(&segment->next, 1, __ATOMIC_RELAXED);
-    struct lockscope_record *at = place(slot);
-    if (at != NULL) {
-      store(at, record, slot);
-    } else if (segment == header) { /* not in the child of a fork meanwhile: the parent will have stored it */
-      ls_lose();
-    }
+void ls_record_first(struct lockscope_record record) {
+  bool begun = ls_begin();
+  if (ls_storing.thread == 0) ls_storing.thread = (uint32_t)syscall(SYS_gettid);
+  if (begun && !blind(record.began_ns)) {
+    ls_record_now(&record);
   } else {
     ls_lose();
   }
-  storing--;
 }
+
+void ls_record(const struct lockscope_record *record) { ls_record_now(record); }
 
 /* Escape into `line` until it is nearly full; `*used` bytes of it, and the number of `bytes` that are in it. */
 static size_t escape(const char *bytes, size_t n, char *line, size_t room, size_t *used) {
@@ -290,7 +256,7 @@ uint32_t ls_text(const char *bytes, size_t n) {
   }
   uint64_t length = n + 1;
   for (size_t i = 0; i < n; i++) length += bytes[i] == '\\' || bytes[i] == '\n';
-  uint64_t offset = __atomic_fetch_add(&header->text_used, length, __ATOMIC_RELAXED);
+  uint64_t offset = __atomic_fetch_add(&ls_segment.header->text_used, length, __ATOMIC_RELAXED);
   bool fits = offset + length <= UINT32_MAX && ls_room_for_texts(offset + length);
   bool kept = fits && !blind(ls_now()) && write_line(bytes, n, offset);
   if (kept) ls_room_occupy(length);
@@ -362,28 +328,29 @@ bool ls_segment_open(const char *folder) {
   fresh->blind_ns = __atomic_exchange_n(&untold.first_ns, 0, __ATOMIC_RELAXED);
   ls_room_open(folder);
   ls_room_occupy(first_bytes + sizeof LOCKSCOPE_TEXT_HEAD - 1);
-  header = fresh;
-  __atomic_store_n(&chunks[0], (struct lockscope_record *)(void *)((char *)fresh + LOCKSCOPE_HEADER_BYTES),
+  ls_segment.header = fresh;
+  __atomic_store_n(&ls_segment.chunks[0], (struct lockscope_record *)(void *)((char *)fresh + LOCKSCOPE_HEADER_BYTES),
                    __ATOMIC_RELEASE);
-  __atomic_store_n(&blind_until_ns, 0, __ATOMIC_RELAXED);
+  __atomic_store_n(&ls_segment.blind_until_ns, 0, __ATOMIC_RELAXED);
   __atomic_store_n(&ls_home->begun, true, __ATOMIC_RELEASE);
   return true;
 }
 
 bool ls_segment_owes(void) {
   if (ls_home->begun || __atomic_load_n(&untold.count, __ATOMIC_RELAXED) == 0) return false;
-  __atomic_store_n(&blind_until_ns, 0, __ATOMIC_RELAXED);
+  __atomic_store_n(&ls_segment.blind_until_ns, 0, __ATOMIC_RELAXED);
   return true;
 }
 
 static void provide_text(void) {
   /* From a page border on: what is reserved is written with zeros. */
-  uint64_t page = (uint64_t)sysconf(_SC_PAGESIZE), used = __atomic_load_n(&header->text_used, __ATOMIC_RELAXED);
+  uint64_t page = (uint64_t)sysconf(_SC_PAGESIZE),
+           used = __atomic_load_n(&ls_segment.header->text_used, __ATOMIC_RELAXED);
   uint64_t first = (used + page - 1) / page * page;
   char *mapped = ls_storage_map(text_path, (off_t)first, AHEAD_TEXT);
   if (mapped == NULL) return;
-  while (used < first &&
-         !__atomic_compare_exchange_n(&header->text_used, &used, first, false, __ATOMIC_RELAXED, __ATOMIC_RELAXED)) {
+  while (used < first && !__atomic_compare_exchange_n(&ls_segment.header->text_used, &used, first, false,
+                                                      __ATOMIC_RELAXED, __ATOMIC_RELAXED)) {
   }
   text_ahead.first = first;
   __atomic_store_n(&text_ahead.mapped, mapped, __ATOMIC_RELEASE);
@@ -407,20 +374,21 @@ void ls_segment_share(uid_t user) {
 
 void ls_segment_forget(void) {
   *ls_home = (struct ls_home){0, false, false};
-  untold.count = untold.first_ns = blind_until_ns = 0;
-  thread_id = 0;
+  untold.count = untold.first_ns = ls_segment.blind_until_ns = 0;
+  ls_storing.thread = 0;
   inside = false;
-  for (size_t chunk = newest < CHUNKS ? newest : CHUNKS; chunk > 0; chunk--) {
+  for (size_t chunk = newest < LS_CHUNKS ? newest : LS_CHUNKS; chunk > 0; chunk--) {
     /* fork() in a signal handler may have interrupted a store, which goes on in the child when the handler returns. */
-    if (chunks[chunk] != NULL && storing == 0) ls_storage_unmap(chunks[chunk], chunk_offset(1), chunk_bytes);
-    chunks[chunk] = NULL;
+    if (ls_segment.chunks[chunk] != NULL && ls_storing.depth == 0)
+      ls_storage_unmap(ls_segment.chunks[chunk], chunk_offset(1), chunk_bytes);
+    ls_segment.chunks[chunk] = NULL;
   }
   if (upcoming != NULL) ls_storage_unmap(upcoming, chunk_offset(1), chunk_bytes);
   upcoming = NULL;
-  if (text_ahead.mapped != NULL && storing == 0) ls_storage_unmap(text_ahead.mapped, 0, AHEAD_TEXT);
+  if (text_ahead.mapped != NULL && ls_storing.depth == 0) ls_storage_unmap(text_ahead.mapped, 0, AHEAD_TEXT);
   text_ahead.mapped = NULL;
   newest = ring = solid = 0;
-  if (header != NULL && storing == 0) ls_storage_unmap(header, 0, first_bytes);
-  header = NULL;
-  chunks[0] = NULL;
+  if (ls_segment.header != NULL && ls_storing.depth == 0) ls_storage_unmap(ls_segment.header, 0, first_bytes);
+  ls_segment.header = NULL;
+  ls_segment.chunks[0] = NULL;
 }

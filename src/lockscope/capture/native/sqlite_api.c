@@ -70,6 +70,8 @@ static __thread struct {
   bool inside, prepared;
   uint32_t context;
   const sqlite3_stmt *statement;
+  bool at_once;         /* no callback can have run yet: what has been prepared is stepped next */
+  uint64_t prepared_ns; /* when; 0 once it has been stepped */
 } executed;
 
 static uint32_t context_of(const struct ls_sqlite *real, sqlite3_stmt *statement) {
@@ -136,7 +138,7 @@ static void tell(const struct ls_sqlite *real, sqlite3 *database, const struct c
     record.error = (uint16_t)((extended & 0xff) == (result & 0xff) ? extended : result);
     record.length = message_of(real, database, record.error);
   }
-  ls_record(&record);
+  ls_record_now(&record);
 }
 
 /* False in a child that was forked inside the call (by a function called from SQL), where the numbers are void. */
@@ -146,7 +148,19 @@ static inline bool end(const struct call *call) {
 }
 
 static inline bool is_worth_it(const struct call *call, int result) {
-  return result != OK || ls_lock_calls != call->locks || ls_now() - call->began_ns >= STEP_NS;
+  if (result != OK || ls_lock_calls != call->locks) return true;
+  uint64_t now_ns = ls_now();
+  executed.prepared_ns = now_ns;
+  return now_ns - call->began_ns >= STEP_NS;
+}
+
+/* `sqlite3_exec` steps at once what it has prepared: then the clock has just been read. */
+static inline struct call begin_step(uint32_t context, const sqlite3_stmt *statement) {
+  bool at_once = executed.at_once && executed.statement == statement && executed.prepared_ns != 0;
+  struct call call = begin(context, !at_once);
+  if (at_once) call.began_ns = executed.prepared_ns;
+  executed.prepared_ns = 0;
+  return call;
 }
 
 /* The statement whose last step by this thread gave a row. What follows takes no lock and waits for nobody, as a rule:
@@ -169,9 +183,10 @@ LS_EXPORT int sqlite3_step(sqlite3_stmt *statement) {
     return real->sqlite3_step(statement);
   }
   bool goes_on = rows.statement == statement && rows.generation == ls_generation;
-  struct call call = begin(goes_on ? rows.context : context_of(real, statement), !goes_on);
+  struct call call = goes_on ? begin(rows.context, false) : begin_step(context_of(real, statement), statement);
   int result = real->sqlite3_step(statement);
   rows.statement = result == ROW ? statement : NULL;
+  if (result == ROW) executed.at_once = false;
   rows.context = call.context;
   rows.generation = call.generation;
   if (!end(&call)) return result;
@@ -193,6 +208,7 @@ LS_EXPORT int sqlite3_step(sqlite3_stmt *statement) {
     const struct ls_sqlite *real = ls_sqlite_of(__builtin_return_address(0));                                          \
     if (real == NULL || real->name == NULL) return ERROR;                                                              \
     executed.prepared = true;                                                                                          \
+    executed.prepared_ns = 0;                                                                                          \
     if (!is_ours()) {                                                                                                  \
       await_sleeps();                                                                                                  \
       return real->name(__VA_ARGS__);                                                                                  \
@@ -247,10 +263,11 @@ LS_EXPORT int sqlite3_exec(sqlite3 *database, const char *sql, ls_exec_callback 
   }
   bool outer = executed.inside, whole = __atomic_load_n(&closed, __ATOMIC_RELAXED) == real;
   struct call call = begin(whole ? ls_context_of_sql(sql, SIZE_MAX) : 0, whole);
-  executed.inside = true;
+  executed.inside = executed.at_once = true;
   executed.prepared = false;
   int result = real->sqlite3_exec(database, sql, callback, own, message);
   executed.inside = outer;
+  executed.at_once = false;
   executed.statement = NULL;
   if (!end(&call) || executed.prepared || sql == NULL || *sql == '\0') return result;
   __atomic_store_n(&closed, real, __ATOMIC_RELAXED);

@@ -28,7 +28,9 @@ static bool within_size_limit(off_t end) {
 static bool write_zeros(int fd, off_t from, off_t end) {
   static char zeros[65536];
   while (from < end) {
-    size_t n = (size_t)(end - from) < sizeof zeros ? (size_t)(end - from) : sizeof zeros;
+    /* Up to the next border of that size: a write that crosses it is cached in small folios, which are dear to map. */
+    size_t n = sizeof zeros - ((size_t)from & (sizeof zeros - 1));
+    if ((size_t)(end - from) < n) n = (size_t)(end - from);
     ssize_t written = syscall(SYS_pwrite64, fd, zeros, n, from);
     if (written <= 0) return false;
     from += written;
