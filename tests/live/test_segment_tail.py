@@ -11,7 +11,7 @@ from lockscope.trace.kinds import HEADER_BYTES, MAGIC, RECORD_BYTES, Kind, Recor
 from lockscope.trace.segment import read_segment
 from lockscope.trace.writer import SegmentWriter
 
-ALL = frozenset(int(kind) for kind in Kind)
+ALL = frozenset(Kind)
 
 
 @pytest.fixture(autouse=True)
@@ -31,7 +31,7 @@ def _written(folder: Path, count: int) -> Path:
         return writer.path
 
 
-def _began(tail: SegmentTail, kinds: frozenset[int] = ALL) -> list[int]:
+def _began(tail: SegmentTail, kinds: frozenset[Kind] = ALL) -> list[int]:
     return [record.began_ns for record in tail.newest(kinds)]
 
 
@@ -53,11 +53,23 @@ def test_of_a_long_segment_the_ends_alone_are_read(
     with opened_segment(path) as tail:
         assert tail is not None
         assert _began(tail) == list(range(200, 176, -1))
-        assert [record.file for record in tail.named(Kind.FILE)] == [1, 2]
-        [context] = tail.named(Kind.CONTEXT)
+        first, last = (tail.named(Kind.FILE, number) for number in (1, 2))
+        assert (first and first.start, last and last.start) == (7, 8)
+        assert tail.named(Kind.FILE, 3) is None
+        context = tail.named(Kind.CONTEXT, 1)
+        assert context is not None
         assert tail.text_at(context.length) == "SELECT 'a\\b'\nFROM t"
         assert tail.text_at(context.length + 1) == ""
         assert tail.text_at(0) == ""
+
+
+def test_no_more_records_are_taken_apart_than_is_quick(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(segment_tail, "_MOST_RECORDS", 20)
+    with opened_segment(_written(tmp_path, 100)) as tail:
+        assert tail is not None
+        assert len(_began(tail)) == 20
 
 
 def test_a_ring_is_read_in_the_order_it_was_written(tmp_path: Path) -> None:

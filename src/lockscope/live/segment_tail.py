@@ -6,9 +6,11 @@ longer. `docs/trace-format.md` tells what the fields mean.
 """
 
 import contextlib
+import itertools
 import os
+import re
 import struct
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Final, NamedTuple
@@ -25,6 +27,8 @@ _BLOCK: Final = 1 << 13
 """Slots that are read at a time: 384 KB."""
 _MOST_BLOCKS: Final = 12
 """Blocks that are looked at from the end, and as many from the beginning: 98,304 records."""
+_MOST_RECORDS: Final = 4096
+"""That are taken apart, at about 2 us each."""
 _LONGEST_TEXT: Final = 1 << 13
 
 
@@ -72,32 +76,38 @@ class SegmentTail:
         self._segment, self._text = segment, text
         self._blocks: dict[int, bytes] = {}
 
-    def newest(self, kinds: frozenset[int]) -> Iterator[Record]:
+    def newest(self, kinds: Iterable[Kind]) -> Iterator[Record]:
         """Records of some kinds, from the newest on, as far back as is looked.
 
         Of a ring that has turned, what lies before it is left out: what came between is gone, and
         an older record would seem to be the last of its kind.
         """
+        wanted = re.compile(b"[%s]" % b"".join(b"\\x%02x" % kind for kind in kinds))
         turned = self._next - self._ring_first > self._ring_records > 0
         oldest = self._next - self._ring_records if turned else 0
+        left = _MOST_RECORDS
         for block in self._last_blocks():
-            present = self._block(block)[_KIND_AT::RECORD_BYTES]
-            for place in range(len(present) - 1, max(-1, oldest - block * _BLOCK - 1), -1):
-                if present[place] in kinds:
-                    yield from self._record(block, place)
-
-    def named(self, kind: Kind) -> Iterator[Record]:
-        """Records of a kind that gives names, which are rare: those of the segment's beginning,
-        where most of them are, and then those near its end.
-        """
-        last = self._last_blocks()
-        first = range(min(_MOST_BLOCKS, (self._next + _BLOCK - 1) // _BLOCK))
-        for block in dict.fromkeys([*first, *last]):
-            present = self._block(block)[_KIND_AT::RECORD_BYTES]
-            place = present.find(kind)
-            while place >= 0:
+            places = [found.start() for found in wanted.finditer(self._kinds(block))]
+            for place in reversed(places):
+                left -= 1
+                if left < 0 or block * _BLOCK + place < oldest:
+                    return
                 yield from self._record(block, place)
-                place = present.find(kind, place + 1)
+
+    def named(self, kind: Kind, number: int) -> Record | None:
+        """The FILE or CONTEXT record that gave a number; None where it is in neither end.
+
+        Such records are rare. Most stand at the segment's beginning, and those of what was opened
+        or run just now near its end: the blocks of both ends are looked at in turn.
+        """
+        first = range(min(_MOST_BLOCKS, (self._next + _BLOCK - 1) // _BLOCK))
+        turns = itertools.zip_longest(self._last_blocks(), first)
+        for block in dict.fromkeys(block for turn in turns for block in turn if block is not None):
+            for found in re.finditer(re.escape(bytes([kind])), self._kinds(block)):
+                for record in self._record(block, found.start()):
+                    if number == (record.file if kind is Kind.FILE else record.context):
+                        return record
+        return None
 
     def text_at(self, offset: int) -> str:
         """The text at an offset; empty where none begins there."""
@@ -110,6 +120,9 @@ class SegmentTail:
     def _last_blocks(self) -> range:
         last = (self._next - 1) // _BLOCK
         return range(last, max(-1, last - _MOST_BLOCKS), -1)
+
+    def _kinds(self, block: int) -> bytes:
+        return self._block(block)[_KIND_AT::RECORD_BYTES]
 
     def _block(self, block: int) -> bytes:
         """The slots of a block, as they were handed out; cut off where one is not there."""

@@ -144,72 +144,62 @@ class _Reading:
         self._tail = tail
         self._now_ns = time.monotonic_ns()
         candidates = (DATABASE_SLOTS, SHM_SLOTS)
-        identities = {
+        self._identities = {
             (file.device, file.inode): slots
             for file, slots in zip(files, candidates, strict=True)
             if file is not None
         }
         self._slots: dict[int, tuple[Slot, ...]] = {}
-        for record in tail.named(Kind.FILE):
-            slots = identities.get((record.duration_ns, record.start))
-            if slots is not None:
-                self._slots[record.file] = slots
 
     def told(self, wanted: frozenset[_Mode], thread: int | None) -> Recorded:
         """What the trace tells of some locks, and of the wait of a thread."""
-        rows = list(self._rows(wanted, thread))
-        first = min(self._grants(rows, wanted), key=lambda row: row.ended_ns, default=None)
-        whose = thread if thread is not None or not rows else rows[0].thread
-        return Recorded(
-            None if first is None else self._grant(first),
-            self._episode([row for row in rows if row.thread == whose]),
-        )
+        granted = min(self._grants(wanted), key=lambda record: record.ended_ns, default=None)
+        grant = None if granted is None else self._grant(granted)
+        return Recorded(grant, self._episode(list(self._since_last_statement(thread))))
 
-    def _rows(self, wanted: frozenset[_Mode], thread: int | None) -> Iterator[Record]:
-        """The newest records, back to where each lock was granted and the thread's last statement
-        ended.
-        """
-        left = set(wanted)
-        is_inside = True
+    def _since_last_statement(self, thread: int | None) -> Iterator[Record]:
+        """What a thread has done since its last statement ended, newest first."""
         for record in self._tail.newest(_TELLING):
-            yield record
             thread = record.thread if thread is None else thread
-            if record.kind in _LOCKS and not record.error:
-                left -= self._changed(record, left)
-            elif record.kind == Kind.STATEMENT and record.thread == thread:
-                is_inside = False
-            if not left and not is_inside:
-                return
+            if record.thread == thread:
+                if record.kind == Kind.STATEMENT:
+                    return
+                yield record
 
-    def _changed(self, record: Record, wanted: set[_Mode] | frozenset[_Mode]) -> set[_Mode]:
+    def _changed(self, record: Record, wanted: set[_Mode]) -> set[_Mode]:
         """The locks among some whose slot a record granted, gave up or changed."""
         slots = self._touched(record)
         return {lock for lock in wanted if lock[0] in slots}
 
     def _touched(self, record: Record) -> tuple[Slot, ...]:
-        candidates = self._slots.get(record.file, ())
+        number = record.file
+        if number not in self._slots:
+            file = self._tail.named(Kind.FILE, number)
+            identity = None if file is None else (file.duration_ns, file.start)
+            self._slots[number] = self._identities.get(identity, ()) if identity else ()
+        candidates = self._slots[number]
         return slots_in(record.start, record.length, candidates) if candidates else ()
 
-    def _grants(self, rows: list[Record], wanted: frozenset[_Mode]) -> list[Record]:
+    def _grants(self, wanted: frozenset[_Mode]) -> list[Record]:
         """The record that granted each of the locks; those are left out that were changed since,
         by what the trace does not show.
         """
         left = set(wanted)
         found = []
-        for record in rows:
-            if record.kind not in _LOCKS or record.error:
+        for record in self._tail.newest(_LOCKS) if left else ():
+            if record.error:
                 continue
             changed = self._changed(record, left)
             found += [record for _, mode in changed if mode == record.mode & ~BY_DESCRIPTION]
             left -= changed
+            if not left:
+                break
         return found
 
     def _episode(self, rows: list[Record]) -> Episode | None:
-        """The tries of one thread since its last statement, newest first."""
+        """The tries among what a thread has done since its last statement, newest first."""
         denied: list[Record] = []
         for record in rows:
-            if record.kind == Kind.STATEMENT:
-                break
             if record.kind in _LOCKS and record.error in _DENIED and self._touched(record):
                 if denied and record.context != denied[0].context:
                     break
@@ -237,12 +227,11 @@ class _Reading:
 
     def _context(self, number: int) -> tuple[str | None, str | None]:
         """SQL and `file:line` of a context."""
-        if number:
-            for record in self._tail.named(Kind.CONTEXT):
-                if record.context == number:
-                    texts = self._tail.text_at(record.length), self._tail.text_at(record.file)
-                    return texts[0] or None, texts[1] or None
-        return None, None
+        record = self._tail.named(Kind.CONTEXT, number) if number else None
+        if record is None:
+            return None, None
+        texts = self._tail.text_at(record.length), self._tail.text_at(record.file)
+        return texts[0] or None, texts[1] or None
 
 
 def _in_the_way(held: Held | None) -> frozenset[_Mode]:
