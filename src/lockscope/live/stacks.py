@@ -6,11 +6,9 @@ extra, `lockscope[stacks]`.
 """
 
 import contextlib
-import json
 import os
 import re
 import select
-import signal
 import sys
 import time
 from collections.abc import Iterable
@@ -27,9 +25,11 @@ _MISSING: Final = "its Python stack needs py-spy: pip install 'lockscope[stacks]
 _FORBIDDEN: Final = "its Python stack needs the same user, or ptrace permission (root has it)"
 _LATE: Final = f"its Python stack could not be read within {_PATIENCE_S:.0f} s"
 _TOO_MANY: Final = f"its Python stack was not read: no more than {_MOST} are at a time"
-_LIBRARY: Final = re.compile(r"/(site|dist)-packages/|/lib(64)?/python3[^/]*/|^<frozen ")
+_LIBRARY: Final = r"/(site|dist)-packages/|/lib(64)?/python3[^/]*/|^<frozen "
 """Files that are not the program's own: installed packages, the standard library."""
-_DENIED: Final = re.compile(r"permission|not permitted|os error (1|13)\b", re.IGNORECASE)
+_DENIED: Final = r"(?i)permission|not permitted|os error (1|13)\b"
+_SIGKILL: Final = 9
+"""`signal(7)`; the module of that name would cost a start without any stack 2 ms."""
 
 
 class Stack(NamedTuple):
@@ -144,7 +144,7 @@ class _Dump:
         """Give everything back."""
         self._is_late = is_late
         if is_late:
-            os.kill(self._child, signal.SIGKILL)
+            os.kill(self._child, _SIGKILL)
         # Whoever ignores SIGCHLD has no child to wait for (wait(2)).
         with contextlib.suppress(ChildProcessError):
             self._status = os.waitstatus_to_exitcode(os.waitpid(self._child, 0)[1])
@@ -156,6 +156,8 @@ class _Dump:
         out, err = (bytes(part).decode("utf-8", "replace") for part in self.parts.values())
         if self._is_late:
             return Stack(note=_LATE)
+        import json  # noqa: PLC0415 - not free, and not needed where there is no stack
+
         try:
             threads = json.loads(out)
         except ValueError:
@@ -177,12 +179,12 @@ def _stack(thread: dict[str, Any]) -> Stack:
     places = [(frame["name"], f"{frame['filename']}:{frame['line']}") for frame in thread["frames"]]
     return Stack(
         tuple(f"{name} ({place})" for name, place in places),
-        next((place for _, place in places if not _LIBRARY.search(place)), None),
+        next((place for _, place in places if not re.search(_LIBRARY, place)), None),
     )
 
 
 def _reason(error: str) -> str:
-    if _DENIED.search(error):
+    if re.search(_DENIED, error):
         return _FORBIDDEN
     line = next((line for line in error.splitlines() if line.strip()), "py-spy said nothing")
     return f"its Python stack could not be read: {line.removeprefix('Error: ')}"
