@@ -1,8 +1,10 @@
 """`lockscope trace`: record any program, unmodified."""
 
 import argparse
+import contextlib
 import errno
 import os
+import select
 import shutil
 import signal
 import subprocess
@@ -154,6 +156,30 @@ class _Signals:
         for number, handler in self._before.items():
             signal.signal(number, handler)
 
+    def heed_until_end(self) -> None:
+        """Wait for the command's end, and run the handler of each signal at once.
+
+        One that comes between Python's look for signals and waitpid would be forwarded only when
+        the command has ended: the pipe, which Python's own C handler writes to, ends the poll.
+        """
+        if self.child is None or not hasattr(os, "pidfd_open"):
+            return
+        with contextlib.ExitStack() as stack:
+            try:
+                ended = os.pidfd_open(self.child.pid)
+            except OSError:  # Linux before 5.3, or no descriptor left
+                return
+            stack.callback(os.close, ended)
+            heard, told = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
+            stack.callback(os.close, heard)
+            stack.callback(os.close, told)
+            stack.callback(signal.set_wakeup_fd, signal.set_wakeup_fd(told))
+            poll = select.poll()
+            poll.register(ended, select.POLLIN)
+            poll.register(heard, select.POLLIN)
+            while ended not in dict(poll.poll()):
+                os.read(heard, select.PIPE_BUF)
+
     def _forward(self, number: int, _frame: FrameType | None) -> None:
         if self.child is None:
             raise KeyboardInterrupt
@@ -170,6 +196,7 @@ def _wait_for(command: list[str], recording: Recording, signals: _Signals) -> in
     except OSError as error:
         reason = _NOT_STARTED.get(error.errno or 0, error.strerror)
         raise CaptureError(f"{command[0]} cannot be started: {reason}.") from error
+    signals.heed_until_end()
     recording.exit_status = child.wait()
     recording.ended(child.pid, recording.exit_status)
     return recording.exit_status
