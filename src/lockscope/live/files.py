@@ -71,9 +71,12 @@ def journal_head(files: DatabaseFiles) -> bytes:
     """The head of the rollback journal: a random number in it tells one transaction's from the
     next's (https://sqlite.org/fileformat.html#the_rollback_journal).
 
+    Its first byte is zero until the journal is on the disk: then, and not before, the journal of a
+    process that ended would be rolled back (`pager.c`, writeJournalHdr and hasHotJournal).
+
     Returns:
         Nothing where no transaction's pages are in it: there is none, it is empty, or its head was
-        overwritten with zeros when its transaction ended (`pager.c`, hasHotJournal).
+        overwritten with zeros when its transaction ended (`pager.c`, zeroJournalHdr).
     """
     if files.main.size == 0:
         return b""
@@ -82,7 +85,7 @@ def journal_head(files: DatabaseFiles) -> bytes:
             head = os.pread(descriptor, _JOURNAL_HEAD_BYTES, 0)
     except OSError:
         return b""
-    return head if head[:1] not in (b"", b"\0") else b""
+    return head if any(head) else b""
 
 
 @contextmanager

@@ -88,12 +88,25 @@ def _since(holder: Holder, scene: Scene, sampled: Sampled | None) -> Holder:
     proofs = [
         holder.idle_s,
         sampled.since_s.get(holder.process.pid) if sampled is not None else None,
-        scene.journal_s if any(lock.name == "RESERVED" for lock in holder.locks) else None,
+        scene.journal_s if _writes_journal(scene, holder) else None,
     ]
     known = [proof for proof in proofs if proof]
     if holder.held_s is not None or not known:
         return holder
     return holder._replace(held_s=max(known), held_how="at least")
+
+
+def _writes_journal(scene: Scene, holder: Holder) -> bool:
+    """Whether the journal is a holder's: a crash may have left one that is somebody else's."""
+    journal = scene.files.journal
+    return (
+        journal is not None
+        and any(lock.name == "RESERVED" for lock in holder.locks)
+        and any(
+            (file.device, file.inode) == (journal.device, journal.inode)
+            for file in scene.opened.get(holder.process.pid, ())
+        )
+    )
 
 
 def _scene(sight: LockSight) -> Scene:

@@ -113,7 +113,7 @@ def _exclusively(scene: Scene, one: Held) -> str:
 
 
 def _hot_journal(scene: Scene) -> str:
-    if not scene.journal or any(_RESERVED in one.slots for one in scene.held):
+    if not scene.journal[:1].strip(b"\0") or any(_RESERVED in one.slots for one in scene.held):
         return ""
     name = scene.files.main.path.rpartition("/")[2] + "-journal"
     if any(_EXCLUSIVE in one.slots for one in scene.held):
@@ -248,9 +248,9 @@ _ALONE: Final[tuple[_Rule, ...]] = (
         "It rolls a hot journal back, which a crash left: let it finish.",
     ),
     (
-        lambda scene, _: scene.files.journal is None,
+        lambda scene, _: not scene.journal,
         (
-            "It has written nothing yet: it is in BEGIN EXCLUSIVE, or uses PRAGMA "
+            "It has nothing to write: it is at the beginning of BEGIN EXCLUSIVE, or uses PRAGMA "
             "locking_mode=EXCLUSIVE and keeps the lock until it closes."
         ),
     ),
