@@ -44,7 +44,8 @@ def wal_database(path: Path) -> None:
 
 
 def names(seen: Snapshot, pid: int) -> list[str]:
-    everybody = [(one.process, one.locks) for one in (*seen.holders, *seen.attached)]
+    everybody = [(one.process, one.locks) for one in seen.holders]
+    everybody += [(one.process, one.locks) for one in seen.attached]
     return [lock.name for process, locks in everybody if process.pid == pid for lock in locks]
 
 
