@@ -180,9 +180,10 @@ def _read(folder: Path, tally: Tally, *, in_terminal: bool) -> None:
         answer = io.TextIOWrapper(io.BytesIO(), encoding="utf-8")
         if in_terminal:
             terminal.render(trace, analysis, answer)
-        # In one piece, since only so is json fast: of two hundred thousand holds it takes a second
-        # then, not half a minute.
-        answer.write(json.dumps(report_document(trace, analysis), allow_nan=False))
+        # Each in one piece, since only so is json fast; all in one would not fit into the memory.
+        for part in report_document(trace, analysis).values():
+            for one in part if isinstance(part, list) else [part]:
+                answer.write(json.dumps(one, allow_nan=False))
         answer.flush()
     except TraceError as error:
         tally.refused += 1
