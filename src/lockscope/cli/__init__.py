@@ -6,16 +6,18 @@ an error into an exit status.
 
 import argparse
 import errno
+import gc
 import importlib
 import signal
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from types import ModuleType
 from typing import Final
 
 from lockscope import __version__
 from lockscope.cli.streams import hold_streams
-from lockscope.cli.words import Words
+from lockscope.cli.words import Layout, Words
 from lockscope.errors import EXIT_OK, EXIT_UNABLE, LockscopeError, UnableError
 
 __all__ = ["main"]
@@ -84,13 +86,13 @@ def _run(words: list[str]) -> int:
         parser.parse_args(words)
         parser.print_help(sys.stderr if words else None)
         return EXIT_OK
-    module = importlib.import_module(f"lockscope.cli.{verb}")
+    module = _module(verb)
     place = words.index(verb)
     parser.parse_args([*words[:place], "--"])
     own = Words(
         prog=f"lockscope {verb}",
         description=module.DESCRIPTION,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        formatter_class=Layout,
         allow_abbrev=False,
     )
     module.configure(own)
@@ -109,6 +111,17 @@ def _insist_on_a_working_folder() -> None:
         ) from error
 
 
+def _module(verb: str) -> ModuleType:
+    """The module of a verb. Nothing of what is imported is garbage: looking through it again and
+    again, and once more at the end, would take a tenth of the time that `who` has.
+    """
+    gc.disable()
+    module = importlib.import_module(f"lockscope.cli.{verb}")
+    gc.freeze()
+    gc.enable()
+    return module
+
+
 def _parser() -> Words:
     parser = Words(
         prog="lockscope",
@@ -118,7 +131,7 @@ def _parser() -> Words:
         + "".join(f"  {verb:<8} {line}\n" for verb, line in _VERBS)
         + "\n"
         + _EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        formatter_class=Layout,
         allow_abbrev=False,
     )
     parser.add_argument("--version", action="version", version=f"lockscope {__version__}")

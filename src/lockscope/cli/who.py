@@ -9,7 +9,6 @@ from lockscope.cli.durations import duration
 from lockscope.engines.address import sqlite_path
 from lockscope.errors import EXIT_FINDINGS, EXIT_OK, UsageError
 from lockscope.live.snapshot import who
-from lockscope.live.watching import changes, until_free
 from lockscope.report.who import render, render_line
 
 if TYPE_CHECKING:
@@ -74,6 +73,8 @@ def run(arguments: argparse.Namespace) -> int:
         return _watch(path, arguments)
     stack = not arguments.no_stack
     if arguments.until_free:
+        from lockscope.live.watching import until_free  # noqa: PLC0415 - as below
+
         snapshot = until_free(path, arguments.timeout, stack=stack)
     else:
         snapshot = who(path, seconds=arguments.seconds or 0.0, stack=stack)
@@ -109,6 +110,8 @@ def _check(arguments: argparse.Namespace) -> None:
 
 def _watch(path: "Path", arguments: argparse.Namespace) -> int:
     """Write a line for each change until Ctrl-C; the status is that of what was seen last."""
+    from lockscope.live.watching import changes  # noqa: PLC0415 - a single look does not pay for it
+
     every_s = _EVERY_S if arguments.every is None else max(arguments.every, _LEAST_S)
     is_locked = False
     with contextlib.suppress(KeyboardInterrupt):

@@ -4,7 +4,6 @@ Rich would cost more time than the whole answer of `lockscope who` may take.
 """
 
 import os
-import textwrap
 from typing import Final, TextIO
 
 __all__ = ["Ink", "printable", "seconds_text", "wrapped"]
@@ -52,11 +51,12 @@ def seconds_text(seconds: float) -> str:
 
 def wrapped(text: str, indent: str = "", hanging: str | None = None) -> list[str]:
     """A text in lines of 80 columns; a word is never broken, as it may be a path to be copied."""
-    return textwrap.wrap(
-        text,
-        WIDTH,
-        initial_indent=indent,
-        subsequent_indent=indent if hanging is None else hanging,
-        break_long_words=False,
-        break_on_hyphens=False,
-    )
+    following = indent if hanging is None else hanging
+    lines, line = [], indent
+    for word in text.split(" "):
+        spaced = f"{line} {word}" if line.strip() else line + word
+        if len(spaced) > WIDTH and line.strip():
+            lines.append(line.rstrip())
+            spaced = following + word.lstrip()
+        line = spaced
+    return [*lines, line] if text else []
