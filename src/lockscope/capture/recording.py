@@ -136,7 +136,9 @@ class Recording:
         )
         self.manifest.write(self.folder)
         pruning = None if max_size is None else Pruning(self.folder, max_size)
-        self._supervisor = Supervisor(self.folder, pruning)
+        # Where databases are sampled nobody is recorded: there is no end to be seen, and looking
+        # for recorders 50 times a second costs as much as 10 samples.
+        self._supervisor = None if databases else Supervisor(self.folder, pruning)
         # Where no lock can be recorded there is nothing to compare samples with.
         self._sampler = (
             Sampler(self.folder, databases, every_ns, literals=self._literals)
@@ -145,7 +147,8 @@ class Recording:
         )
 
     def __enter__(self) -> Self:
-        self._supervisor.__enter__()
+        if self._supervisor:
+            self._supervisor.__enter__()
         if self._sampler:
             self._sampler.__enter__()
         return self
@@ -153,7 +156,8 @@ class Recording:
     def __exit__(self, *exception: object) -> None:
         if self._sampler:
             self._sampler.__exit__(*exception)
-        self._supervisor.__exit__(*exception)
+        if self._supervisor:
+            self._supervisor.__exit__(*exception)
         ended_ns = time.monotonic_ns()
         from lockscope.capture.databases import recorded_databases  # noqa: PLC0415 - numpy, late
 
@@ -181,7 +185,8 @@ class Recording:
 
     def ended(self, pid: int, status: int) -> None:
         """Record how a child ended; `status` as `subprocess.Popen.returncode` gives it."""
-        self._supervisor.ended(pid, status)
+        if self._supervisor:
+            self._supervisor.ended(pid, status)
 
 
 def _boot_id() -> str:

@@ -21,9 +21,10 @@ from lockscope.trace.writer import SegmentWriter
 __all__ = ["GENTLE_NS", "Sampler"]
 
 GENTLE_NS: Final = 50_000_000
-"""Between two samples beside recorders: 20 a second."""
+"""Between two samples beside recorders: 20 a second. Whoever asks for no more than that must not be
+slowed down by it."""
 _IDLE_SHARE: Final = 100
-"""Beside recorders a sample may take one part in so many of the time: a list of thousands of locks
+"""Then a sample may take one part in so many of the time: a list of thousands of locks
 takes milliseconds, during which the kernel lets nobody lock (`fs/locks.c`, locks_start)."""
 _STRETCH_NS: Final = 1_000_000_000
 _LOOK_AGAIN_NS: Final = 1_000_000_000
@@ -62,7 +63,8 @@ class Sampler:
         trace: The trace's folder.
         databases: Sample these alone, by their paths; by default the files that the trace's
             recorders meet.
-        every_ns: Time between two samples.
+        every_ns: Time between two samples; from `GENTLE_NS` on it becomes longer where sampling
+            would take more than a hundredth of the time.
         literals: Keep the literals of SQL in the holders' command lines.
 
     Raises:
@@ -126,7 +128,7 @@ class Sampler:
             # An average: describing a holder is dear, but is done once.
             self._cost_ns += (time.thread_time_ns() - spent_ns - self._cost_ns) // 16
             pause_ns = began_ns + self._every_ns - time.monotonic_ns()
-            if not self._alone:
+            if self._every_ns >= GENTLE_NS:
                 pause_ns = max(pause_ns, self._cost_ns * _IDLE_SHARE)
             self._stop.wait(max(0, pause_ns) / 1e9)
         self._step()

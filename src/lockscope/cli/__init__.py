@@ -27,6 +27,7 @@ _VERBS: Final = (
     ("trace", "record the locks of any program, unmodified"),
     ("report", "say who held which lock, who waited, and why"),
     ("who", "who holds a database's locks at this moment, doing what, and who waits"),
+    ("top", "the same as who, live on a full screen, for several databases"),
     ("check", "is this machine fit for it, and is this database healthy"),
 )
 """Each verb and its line in `--help`; its module is `lockscope.cli.VERB`."""

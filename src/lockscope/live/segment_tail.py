@@ -94,6 +94,17 @@ class SegmentTail:
                     return
                 yield from self._record(block, place)
 
+    def since(self, place: int) -> list[Record]:
+        """All records from a slot on, oldest first, up to one that is not finished."""
+        raw = b"".join(self._slots(place, self._next))
+        found: list[Record] = []
+        for fields in _RECORD.iter_unpack(raw[: len(raw) // RECORD_BYTES * RECORD_BYTES]):
+            record = Record._make(fields)
+            if record.sequence != (place + len(found)) % SEQUENCE_MODULUS + 1:
+                break
+            found.append(record)
+        return found
+
     def named(self, kind: Kind, number: int) -> Record | None:
         """The FILE or CONTEXT record that gave a number; None where it is in neither end.
 

@@ -1,5 +1,6 @@
 """Who holds what, as text of 80 columns: the answer first, the next step last."""
 
+import io
 from collections.abc import Iterator
 from typing import TextIO
 
@@ -8,7 +9,7 @@ from lockscope.report.plain import Ink, printable, seconds_text, wrapped
 from lockscope.report.who_advice import next_step
 from lockscope.report.who_words import headline, named, short_command
 
-__all__ = ["render", "render_line"]
+__all__ = ["lines_about", "render", "render_line"]
 
 
 def render(snapshot: Snapshot, out: TextIO) -> None:
@@ -38,17 +39,36 @@ def render_line(snapshot: Snapshot, out: TextIO) -> None:
     out.write(f"{snapshot.at} {headline(snapshot)}{waiting}\n")
 
 
+def lines_about(snapshot: Snapshot, process: Process, held: str = "") -> list[str]:
+    """What a snapshot says of one process, in lines of 80 columns without colour; empty where
+    nothing.
+
+    Args:
+        snapshot: The snapshot.
+        process: The process.
+        held: For how long it has held its locks, in words, where that is known better than here.
+    """
+    ink = Ink(io.StringIO())
+    return [
+        *_each(
+            _holder(one, ink, held) for one in snapshot.holders if one.process.pid == process.pid
+        ),
+        *_each(_waiter(one, ink) for one in snapshot.waiters if one.process.pid == process.pid),
+        *_each(_opener(one) for one in snapshot.attached if one.process.pid == process.pid),
+    ]
+
+
 def _each(parts: Iterator[list[str]]) -> list[str]:
     return [line for part in parts for line in part]
 
 
-def _holder(holder: Holder, ink: Ink) -> list[str]:
+def _holder(holder: Holder, ink: Ink, held: str = "") -> list[str]:
     process = holder.process
     lines = [*_who(process, ink), *_about(process)]
     width = max(len(lock.name) for lock in holder.locks)
     for lock in holder.locks:
         lines += wrapped(f"{lock.name:<{width}}  {lock.meaning}", "    ", " " * (width + 6))
-    lines += wrapped(_held(holder), "    ")
+    lines += wrapped(held or _held(holder), "    ")
     if holder.doing:
         lines += wrapped(printable(_doing(holder)), "    ", "      ")
     if holder.statement:
