@@ -1,15 +1,20 @@
 """Group C: a reader is the culprit."""
 
+from collections.abc import Iterator
+from itertools import pairwise
 from typing import Final
 
 import numpy as np
+from numpy.typing import NDArray
 
 from lockscope.analysis.causes.case import Case
 from lockscope.analysis.causes.model import Answer, Cause, Evidence, Verdict
 from lockscope.analysis.causes.victims import Victim
+from lockscope.interpret.model import Events
 from lockscope.interpret.model import Verdict as Granted
 from lockscope.locks.modes import LockMode
 from lockscope.locks.sqlite import READ_SLOTS, Slot
+from lockscope.trace.rows import pairs, runs, stable_order
 
 __all__ = [
     "blocking_checkpoint",
@@ -94,34 +99,44 @@ def long_reader(case: Case) -> Verdict:
 
 def _denied_checkpoints(case: Case) -> dict[int, int]:
     """For each hold of a read mark, how many checkpoints it stopped half way."""
-    analysis, source = case.analysis, case.analysis.source
-    slots = np.array([resource.slot for resource in source.resources], np.int64)
-    events, holds = source.events, analysis.holds
-    denied = events[
-        (events["verdict"] == Granted.DENIED)
-        & (events["mode"] == LockMode.EXCLUSIVE)
-        & np.isin(slots[events["resource"]], READ_SLOTS[1:])
-    ]
-    stopped: dict[int, set[int]] = {}
-    for row in denied:
-        checkpoint = _checkpoint(case, row)
-        reading = (
-            (holds["resource"] == row["resource"])
-            & (holds["process"] != row["process"])
-            & (holds["began_ns"] <= row["began_ns"])
-            & (holds["released_ns"] >= row["began_ns"])
+    resources, events = case.analysis.source.resources, case.analysis.source.events
+    slots = np.array([resource.slot for resource in resources], np.int64)
+    denied = events.take(
+        np.flatnonzero(
+            (events["verdict"] == Granted.DENIED)
+            & (events["mode"] == LockMode.EXCLUSIVE)
+            & np.isin(slots, READ_SLOTS[1:])[events["resource"]]
         )
-        for hold in np.flatnonzero(reading & (checkpoint >= 0)).tolist():
-            stopped.setdefault(hold, set()).add(checkpoint)
-    return {hold: len(checkpoints) for hold, checkpoints in stopped.items()}
+    )
+    stopped = [np.zeros((2, 0), np.int64)]
+    for resource in np.unique(denied["resource"]).tolist():
+        asked = denied.take(np.flatnonzero(denied["resource"] == resource))
+        # The hold of CKPT under which each was asked for: the checkpoint that it is part of.
+        ckpt = resource - resources[resource].slot + Slot.WAL_CKPT
+        checkpoint = case.index.at(asked["process"], ckpt, asked["began_ns"])
+        within = np.flatnonzero(checkpoint >= 0)
+        of = np.flatnonzero(case.analysis.holds["resource"] == resource)
+        stopped += _stopped(case.analysis.holds, of, asked.take(within), checkpoint[within])
+    hold, checkpoint = np.concatenate(stopped, axis=1)
+    _, once = np.unique(pairs(hold, checkpoint), return_index=True)
+    found, counts = np.unique(hold[once], return_counts=True)
+    return dict(zip(found.tolist(), counts.tolist(), strict=True))
 
 
-def _checkpoint(case: Case, row: np.void) -> int:
-    """The hold of CKPT under which a process made a request; -1 for none."""
-    resource = int(row["resource"])
-    ckpt = resource - case.analysis.source.resources[resource].slot + Slot.WAL_CKPT
-    moment = row["began_ns"].reshape(1)
-    return int(case.index.at(int(row["process"]), ckpt, moment)[0])
+def _stopped(
+    holds: Events, of: NDArray[np.int64], asked: Events, checkpoint: NDArray[np.int64]
+) -> Iterator[NDArray[np.int64]]:
+    """The holds that other processes had on a resource when a checkpoint asked for it, and which
+    that was.
+    """
+    of = of[stable_order(holds["process"][of])]
+    bounds = runs(holds["process"][of]).tolist()
+    for first, last in pairwise(bounds):
+        mine = of[first:last]
+        latest = np.searchsorted(holds["began_ns"][mine], asked["began_ns"], "right") - 1
+        lasts = (latest >= 0) & (asked["process"] != holds["process"][mine[0]])
+        lasts &= holds["released_ns"][mine[latest]] >= asked["began_ns"]
+        yield np.stack([mine[latest[lasts]], checkpoint[lasts]])
 
 
 def _reader(case: Case, hold: int, denied: int) -> Evidence:
