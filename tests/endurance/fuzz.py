@@ -22,6 +22,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
@@ -338,6 +339,7 @@ def _too_long(_number: int, _frame: object) -> None:
 
 
 def _limits() -> None:
+    warnings.simplefilter("error")  # a reader would be shown it
     signal.signal(signal.SIGALRM, _too_long)
     resource.setrlimit(resource.RLIMIT_AS, (_MOST_BYTES, resource.getrlimit(resource.RLIMIT_AS)[1]))
 

@@ -41,6 +41,8 @@ _BLOCKED_NS: Final = 100_000
 """A call that waits in the kernel and returns sooner than this did not wait: an uncontended one
 takes about 1 µs."""
 
+_LONGEST_NS: Final = float(1 << 63)
+
 
 class _Row(IntEnum):
     """What happened to a thread."""
@@ -183,11 +185,13 @@ class _Episodes:
         count = int(self._episode.max()) + 1
         slept = self._of(_Row.SLEPT)
         self._sleeps = np.bincount(self._episode[slept], minlength=count)
-        self._slept_ns = np.bincount(
+        slept_ns = np.bincount(
             self._episode[slept],
             (self._rows["ended_ns"] - self._rows["began_ns"])[slept].astype(np.float64),
             count,
-        ).astype(np.uint64)
+        )
+        # Damaged sleeps may add up to more than fits, of which numpy would warn the reader.
+        self._slept_ns = np.minimum(slept_ns, _LONGEST_NS).astype(np.uint64)
         self._first = np.flatnonzero(self._denied)[
             np.searchsorted(self._episode[self._denied], np.arange(count), "left")
         ]
