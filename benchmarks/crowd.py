@@ -43,6 +43,7 @@ analyse(interpretation)
 print(json.dumps({
     **counts,
     "total_s": time.monotonic() - began,
+    "processor_s": time.process_time(),
     "peak_gb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 1e9,
 }))
 """

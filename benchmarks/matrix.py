@@ -190,13 +190,15 @@ def page(results: list[dict[str, Any]], arguments: argparse.Namespace) -> str:
     head = f"""# What recording costs, mode by mode
 
 Written by `python benchmarks/matrix.py {asked}`, {datetime.now(UTC):%d %B %Y}, on {machine}. The
-load of the last 15 minutes was {os.getloadavg()[2]:.1f}, that of the benchmark included (1 to 2).
+load of the last 15 minutes was {os.getloadavg()[2]:.1f},
+that of the benchmark included (1 to 2): the more beyond that, the more others disturbed it.
 
 Each cell: the time, as a multiple of the untraced run of the same round (medians of the rounds; in
 parentheses the smallest and the largest), and the processor time of the programs and of strace or
 perf, likewise. Where times lie far apart, a disk, sleeping waiters or other load decided, and
 processor time says more. Programs in C are recorded with locks only, those in Python with
-statements and lines. `perf trace` takes a third of a second to start.
+statements and lines. A program's start is in its processor time, and where no database is used, in
+its time: in a run of a small scale it weighs much.
 
 """
     rows = [["what", "untraced", *ways_shown]]

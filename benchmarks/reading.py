@@ -51,6 +51,7 @@ print(json.dumps({
     "interpret_s": interpreted - read,
     "analyse_s": analysed - interpreted,
     "total_s": analysed - began,
+    "processor_s": time.process_time(),
     "peak_gb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 1e9,
 }))
 """
