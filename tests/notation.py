@@ -9,10 +9,10 @@
 The first word is a time in milliseconds, with `+N` the milliseconds that it took (0 otherwise). A
 request names a slot of SQLite or `FIRST,LENGTH` bytes of the database; `ALL` is the whole file. It
 ends with `denied`, or with `ofd` where the lock is the open file description's.
-Other words: `sleep`, `exit`, `killed`, `exec`, `close` (of a descriptor of the database),
-`close-shm`, `unlink`, `rename`, `replace` (the database, or the file with the ending that follows),
-`fork P2`, `lost` (a record, the first), `returned CODE` (a statement that began with the process's
-last `asks LINE`).
+Other words: `sleep` (or `sleep MS`, asked for), `sync` and `writes BYTES` (of the database),
+`exit`, `killed`, `exec`, `close` (of a descriptor of the database), `close-shm`, `unlink`,
+`rename`, `replace` (the database, or the file with the ending that follows), `fork P2`, `lost` (a
+record, the first), `returned CODE` (a statement that began with the process's last `asks LINE`).
 """
 
 from dataclasses import replace
@@ -84,8 +84,14 @@ class _Teller:
             error=error,
         )
 
-    def _sleep(self, name: str, at: int, duration: int) -> None:
-        self._row((name, at, duration, Kind.SLEEP), start=duration)
+    def _sleep(self, name: str, at: int, duration: int, asked: str = "") -> None:
+        self._row((name, at, duration, Kind.SLEEP), start=int(asked) * MS if asked else duration)
+
+    def _sync(self, name: str, at: int, duration: int) -> None:
+        self._row((name, at, duration, Kind.SYNC), file=_DATABASE)
+
+    def _writes(self, name: str, at: int, duration: int, bytes_: str) -> None:
+        self._row((name, at, duration, Kind.WRITES), file=_DATABASE, start=1, length=int(bytes_))
 
     def _exec(self, name: str, at: int, duration: int) -> None:
         self._row((name, at, duration, Kind.EXEC))

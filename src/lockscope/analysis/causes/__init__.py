@@ -7,7 +7,16 @@ specific first, and a victim that one has claimed is shown to no other. The sent
 
 from typing import Final
 
-from lockscope.analysis.causes import broken, readers, refusals, structure, timeouts
+from lockscope.analysis.causes import (
+    broken,
+    crowded,
+    needless,
+    openings,
+    readers,
+    refusals,
+    structure,
+    timeouts,
+)
 from lockscope.analysis.causes.case import Case
 from lockscope.analysis.causes.model import Answer, Rule, Verdict
 from lockscope.analysis.causes.sentences import finding
@@ -20,6 +29,7 @@ RULES: Final[tuple[Rule, ...]] = (
     broken.removed_file,
     structure.locked_table,
     structure.opposite_order,
+    openings.recovery,
     refusals.stale_snapshot,
     refusals.rollback_upgrade,
     refusals.wal_upgrade,
@@ -32,11 +42,18 @@ RULES: Final[tuple[Rule, ...]] = (
     readers.tool,
     readers.unfinished_select,
     readers.blocking_checkpoint,
+    openings.last_close,
     structure.exclusive_mode,
     structure.schema_race,
     timeouts.maintenance,
+    crowded.coarse_sleep,
+    crowded.unfair_queue,
+    crowded.slow_sync,
     timeouts.leaked_transaction,
+    needless.begun_to_write,
+    needless.writes_nothing,
     timeouts.long_transaction,
+    crowded.saturation,
     readers.long_reader,
 )
 """The most specific first."""

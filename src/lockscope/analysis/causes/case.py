@@ -7,7 +7,11 @@ from functools import cached_property
 from pathlib import PurePath
 from typing import Final, Self
 
+import numpy as np
+from numpy.typing import NDArray
+
 from lockscope.analysis.causes.model import Answer, Cause, Evidence, Verdict
+from lockscope.analysis.causes.queues import Queue, queue_of
 from lockscope.analysis.causes.stories import Doings, HoldStory, story_of
 from lockscope.analysis.causes.victims import Victim, find_victims
 from lockscope.analysis.index import HoldIndex
@@ -38,6 +42,7 @@ class Case:
     victims: tuple[Victim, ...]
     _stories: dict[int, HoldStory] = field(default_factory=dict)
     _doings: dict[int, Doings] = field(default_factory=dict)
+    _queues: dict[int, Queue] = field(default_factory=dict)
 
     @classmethod
     def of(cls, analysis: Analysis) -> Self:
@@ -69,6 +74,55 @@ class Case:
         """
         slept = victim.wait >= 0 and victim.end is not WaitEnd.REFUSED
         return slept and victim.share >= _MOST and not self.analysis.waits["inside"][victim.wait]
+
+    def queued(self, victim: Victim) -> bool:
+        """Whether a victim slept because of several holds, none of them in its way for long."""
+        slept = victim.wait >= 0 and victim.end is not WaitEnd.REFUSED and victim.blocker >= 0
+        return slept and victim.share < _MOST and not self.analysis.waits["inside"][victim.wait]
+
+    def queue(self, victim: Victim) -> Queue:
+        """Whom a victim with a wait saw go first; made once for each."""
+        if victim.wait not in self._queues:
+            self._queues[victim.wait] = queue_of(
+                self.analysis.holds, self.in_the_way(victim), victim.began_ns, victim.ended_ns
+            )
+        return self._queues[victim.wait]
+
+    def in_the_way(self, victim: Victim) -> NDArray[np.int64]:
+        """Places of the holds that were in the way of a victim with a wait, for any time."""
+        blocks = self.analysis.blocks
+        rows = blocks[slice(*np.searchsorted(blocks["wait"], [victim.wait, victim.wait + 1]))]
+        return rows["hold"][rows["overlap_ns"] > 0].astype(np.int64)
+
+    def first_sleep_ns(self, victim: Victim) -> int:
+        """How long a victim asked to sleep after it was first denied; 0 where it did not sleep."""
+        pauses = self.analysis.source.pauses
+        span = slice(*np.searchsorted(pauses["began_ns"], [victim.began_ns, victim.ended_ns + 1]))
+        rows = pauses[span]
+        own = rows[(rows["process"] == victim.process) & (rows["thread"] == victim.thread)]
+        return int(own["asked_ns"][0]) if len(own) else 0
+
+    def wants_to_write(self, victim: Victim) -> bool:
+        """Whether a victim with a wait was denied a lock that it needs to write."""
+        return self.wants(victim)[1] is LockMode.EXCLUSIVE
+
+    def granted(self, context: int) -> tuple[int, ...]:
+        """Places of the holds of a write lock that a statement was granted, wherever it ran."""
+        return self._granted.get(self.statement(context), ())
+
+    @cached_property
+    def _granted(self) -> dict[str, tuple[int, ...]]:
+        holds = self.analysis.holds
+        slots = np.array([resource.slot for resource in self.analysis.source.resources], np.int64)
+        taken = np.flatnonzero(
+            (holds["mode"] == LockMode.EXCLUSIVE)
+            & np.isin(slots[holds["resource"]], (Slot.RESERVED, Slot.WAL_WRITE))
+            & (holds["context"] > 0)
+        )
+        found: dict[str, list[int]] = {}
+        for place, context in zip(taken.tolist(), holds["context"][taken].tolist(), strict=True):
+            found.setdefault(self.statement(context), []).append(place)
+        return {statement: tuple(places) for statement, places in found.items()}
 
     def wants(self, victim: Victim) -> tuple[Slot | None, LockMode]:
         """The lock that a victim with a wait was denied last."""

@@ -11,8 +11,10 @@ from lockscope.interpret.model import Cause, Events, Interpretation, Verdict
 from lockscope.locks.modes import LockMode
 from lockscope.locks.sqlite import DATABASE_SLOTS, Slot
 
-__all__ = ["Doings", "HoldStory", "story_of"]
+__all__ = ["LEFT", "Doings", "HoldStory", "story_of"]
 
+LEFT: Final = (Cause.EXIT, Cause.KILLED, Cause.EXEC, Cause.TRACE_ENDED)
+"""Ends of a hold that are no act of the program's on its transaction."""
 _RELEASE_NS: Final = 1_000_000
 """Giving up a lock takes several calls, microseconds apart (`pager.c`, pagerUnlockDb): they end a
 hold, and are no use that is made of it."""
@@ -89,6 +91,8 @@ class Doings:
         # A statement may last beyond one that began later, in another thread.
         self._latest_ns = np.maximum.accumulate(rows["ended_ns"])
         self._work = source.work[source.work["process"] == process]
+        synced = np.where(self._work["sync"] == 1, self._work["duration_ns"], 0)
+        self._synced_ns = np.concatenate([[0], np.cumsum(synced)])
         events = source.events
         asks = (events["process"] == process) & (events["verdict"] != Verdict.RELEASED)
         self._asked_ns = events["began_ns"][asks]
@@ -108,6 +112,11 @@ class Doings:
             slice(*np.searchsorted(self._work["began_ns"], [began, ended + 1]))
         ]
         return found
+
+    def synced_ns(self, began: int, ended: int) -> int:
+        """How long the syncs took that began in a span."""
+        first, last = np.searchsorted(self._work["began_ns"], [began, ended + 1])
+        return int(self._synced_ns[last] - self._synced_ns[first])
 
     def last_request_ns(self, began: int, ended: int) -> int:
         """When it last asked for a lock in a span; its beginning where it did not."""

@@ -5,9 +5,8 @@ from typing import Final
 
 from lockscope.analysis.causes.case import Case, Facts
 from lockscope.analysis.causes.model import Cause, Verdict
-from lockscope.analysis.causes.stories import HoldStory
+from lockscope.analysis.causes.stories import LEFT, HoldStory
 from lockscope.analysis.causes.victims import Victim
-from lockscope.interpret.model import Cause as EndedBy
 from lockscope.locks.modes import LockMode
 from lockscope.locks.sqlite import Slot
 
@@ -15,8 +14,6 @@ __all__ = ["failed_commit", "leaked_transaction", "long_transaction", "maintenan
 
 _BUSY: Final = 5
 """SQLITE_BUSY, `sqlite3.h`."""
-_LEFT: Final = (EndedBy.EXIT, EndedBy.KILLED, EndedBy.EXEC, EndedBy.TRACE_ENDED)
-"""Ends of a hold that are no act of the program's on its transaction."""
 _REPEATED: Final = ("COMMIT", "END")
 _CLOSE: Final = "CLOSE()"
 """What the recorders call the closing of a connection, which rolls back what it left open."""
@@ -131,7 +128,7 @@ def leaked_transaction(case: Case) -> Verdict:
 
 
 def _is_leaked(story: HoldStory, victim: Victim) -> bool:
-    left = story.ended_by in _LEFT or story.ending == _CLOSE
+    left = story.ended_by in LEFT or story.ending == _CLOSE
     return left and not story.committed and not story.acts_after(victim.began_ns)
 
 

@@ -21,7 +21,7 @@ class Exhibit:
         line: What happens, in a line.
         finds: The causes that its trace must show, and no others; empty where it only stages what a
             trace cannot show.
-        needs: Modules that must be importable, and commands that must be there.
+        needs: Modules that must be importable, and commands and headers of C that must be there.
     """
 
     cause: str
@@ -46,11 +46,23 @@ EXHIBITS: Final[tuple[Exhibit, ...]] = (
     Exhibit("C02", "sqlite3", "slow work between the first write and the commit", ("C02",)),
     Exhibit("C03", "sqlite3", "an exception leaves a transaction open for ever", ("C03",)),
     Exhibit("C04", "sqlite3", "a COMMIT fails, and nobody rolls it back", ("C04",)),
+    Exhibit("C05", "sqlite3", "a report that begins to write, and only reads", ("C05",)),
+    Exhibit("C06", "sqlite3", "a COMMIT that waits for its disk", ("C06",), ("cc",)),
+    Exhibit("C07", "sqlite3", "many short transactions, and no pause between them", ("C07",)),
+    Exhibit("C08", "sqlite3", "one that takes the lock again and again", ("C08",)),
+    Exhibit("C09", "c", "a busy handler that sleeps whole seconds", ("C09",), ("cc", "sqlite3.h")),
     Exhibit("C10", "sqlite3", "VACUUM while others write", ("C10",)),
+    Exhibit("C11", "sqlite3", "a row inserted at every start, though it is there", ("C11",)),
     Exhibit("C12", "sqlite3", "two transactions read, and both want to write", ("C12",)),
     Exhibit("C13", "sqlite3", "the same in WAL mode, while another writes", ("C13",)),
     Exhibit("C14", "sqlite3", "the same in WAL mode, after another has committed", ("C14",)),
     Exhibit("C15", "sqlite3", "WAL mode is set at every start", ("C15",)),
+    Exhibit(
+        "C16", "sqlite3", "a log recovered after a crash, while others start", ("C16",), ("cc",)
+    ),
+    Exhibit(
+        "C17", "sqlite3", "the last connection closed, while others open one", ("C17",), ("cc",)
+    ),
     Exhibit("C18", "sqlite3", "a SELECT that nobody reads to its end", ("C18",)),
     Exhibit("C19", "sqlite3", "reading on one connection, writing on another", ("C19",)),
     Exhibit("C20", "sqlite3", "a long reader, checkpoints that cannot finish", ("C20",)),
@@ -67,5 +79,9 @@ EXHIBITS: Final[tuple[Exhibit, ...]] = (
 
 
 def find_exhibit(name: str) -> Exhibit | None:
-    """The exhibit of a name such as `zoo/C12`, in any case; None where there is none."""
-    return next((one for one in EXHIBITS if one.name.lower() == name.lower()), None)
+    """The exhibit of a name such as `zoo/C12`, in any case, or the first of that cause; None where
+    there is none.
+    """
+    of_cause = (one for one in EXHIBITS if f"zoo/{one.cause}".lower() == name.lower())
+    exact = (one for one in EXHIBITS if one.name.lower() == name.lower())
+    return next(exact, next(of_cause, None))

@@ -17,10 +17,14 @@ __all__ = ["lacking", "show"]
 
 def lacking(exhibit: Exhibit) -> str:
     """What an exhibit needs and this machine lacks; empty where it can be shown."""
-    return next(
-        (need for need in exhibit.needs if shutil.which(need) is None and find_spec(need) is None),
-        "",
-    )
+    return next((need for need in exhibit.needs if not _is_there(need)), "")
+
+
+def _is_there(need: str) -> bool:
+    if need.endswith(".h"):
+        look = ["cc", "-fsyntax-only", "-include", need, "-x", "c", os.devnull]
+        return subprocess.run(look, check=False, capture_output=True).returncode == 0
+    return shutil.which(need) is not None or find_spec(need) is not None
 
 
 def show(exhibit: Exhibit, trace: Path, *, cured: bool) -> None:

@@ -11,11 +11,16 @@ else. Nothing depends on time: what must come first has answered before.
         yield  # one step is taken, the next has not begun
         connection.execute("COMMIT")
 
+An actor that has to be held inside a call, such as the fsync of a COMMIT, is brought on with doors:
+it shuts one (`shut_door`), and the call ends its step in the middle. `doors.c` makes them.
+
 An exhibit is a program of its own, which a person can also run by hand: `python c12.py ill FOLDER`.
 Standard library alone.
 """
 
+import ctypes
 import os
+import select
 import signal
 import subprocess
 import sys
@@ -24,7 +29,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
 
-__all__ = ["Actor", "Role", "Stage", "play"]
+__all__ = ["Actor", "Role", "Stage", "open_door", "play", "shut_door"]
 
 Role = Callable[..., Iterator[None]]
 """Takes the database's path and words, and yields between its steps."""
@@ -36,9 +41,14 @@ _WORDS: Final = ("ill", "cured")
 class Actor:
     """One process on the stage."""
 
-    def __init__(self, command: Sequence[str]) -> None:
+    def __init__(self, command: Sequence[str], preload: Path | None = None) -> None:
         self._process = subprocess.Popen(
-            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, encoding="utf-8"
+            command,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            encoding="utf-8",
+            env=None if preload is None else _preloading(preload),
         )
 
     @property
@@ -66,6 +76,11 @@ class Actor:
         """What became of the step that it was let take; waits for it."""
         assert self._process.stdout is not None
         return self._process.stdout.readline().rstrip("\n")
+
+    def is_ready(self) -> bool:
+        """Whether it has taken the step that it was let take, so that `outcome` need not wait."""
+        assert self._process.stdout is not None
+        return bool(select.select([self._process.stdout], [], [], 0)[0])
 
     def stop(self) -> None:
         """Stop it, as Ctrl-Z would."""
@@ -117,19 +132,51 @@ class Stage:
             else:
                 actor.kill()
 
-    def actor(self, role: Role, *words: str) -> Actor:
+    def actor(self, role: Role, *words: str, doors: bool = False) -> Actor:
         """Bring a role on, in a process of its own; it waits before its first step."""
         name = role.__name__
         command = (sys.executable, self._program, f"role={name}", str(self.database), *words)
-        return self.command(command)
+        return self.command(command, doors=doors)
 
-    def command(self, command: Sequence[str]) -> Actor:
+    def command(self, command: Sequence[str], *, doors: bool = False) -> Actor:
         """Bring on a program that keeps to the pipes by itself: it reads a line before each step
         and writes one after it.
         """
-        actor = Actor(command)
+        actor = Actor(command, self._compiled("doors.c", "-shared", "-fPIC") if doors else None)
         self._actors.append(actor)
         return actor
+
+    def program(self, role: str, *words: str, doors: bool = False) -> Actor:
+        """Bring on a role of the C program that lies beside the exhibit, as `c12_c.c`."""
+        program = self._compiled(Path(self._program).with_suffix(".c").name)
+        return self.command((str(program), role, str(self.database), *words), doors=doors)
+
+    def _compiled(self, source: str, *flags: str) -> Path:
+        """A C file of the zoo, compiled once."""
+        made = self.folder / source.replace(".c", ".so" if flags else "")
+        if not made.exists():
+            file = Path(__file__).with_name(source)
+            libraries = ("-ldl",) if flags else ("-lsqlite3",)
+            subprocess.run(["cc", "-o", made, *flags, file, *libraries], check=True)
+        return made
+
+
+def shut_door(call: str, ending: str = "") -> None:
+    """Hold this process, which was brought on with doors, in its next `sync` or `read` of a file
+    whose path ends so; there its step is over, and the next one begins.
+    """
+    ctypes.CDLL(None).stage_shut_door(call.encode(), ending.encode())
+
+
+def open_door() -> None:
+    """Hold this process nowhere."""
+    ctypes.CDLL(None).stage_open_door()
+
+
+def _preloading(library: Path) -> dict[str, str]:
+    # Behind what is there: a recorder that comes first sees how long the call took.
+    others = os.environ.get("LD_PRELOAD", "")
+    return {**os.environ, "LD_PRELOAD": f"{others}:{library}" if others else str(library)}
 
 
 def play(
