@@ -15,7 +15,10 @@ import pytest
 from eventually import eventually
 from holders import RESERVED, held_by, holder_program, needs_compiler, write_transaction
 from lockscope.capture.proc_locks import LockList
+from lockscope.errors import CaptureError
+from lockscope.live.files import find_files
 from lockscope.live.mounts import mount_of, unfit
+from lockscope.live.sight import LockSight
 from lockscope.live.snapshot import who
 
 pytestmark = pytest.mark.skipif(
@@ -279,3 +282,34 @@ def test_file_systems_that_others_share_are_known(tmp_path: Path) -> None:
     assert unfit("fuse.sshfs") == "shared with another machine or its host"
     assert unfit("fuseblk") is None
     assert mount_of("/", str(tmp_path / "none")).kind == "unknown"
+
+
+class Skipping(LockList):
+    """A list that changes between two of its pages, so that the first readings lack a line."""
+
+    def __init__(self, pid: int, times: int) -> None:
+        super().__init__()
+        self.pid, self.times = b" %d " % pid, times
+
+    def _read(self) -> tuple[bytes, int]:
+        text, _ = super()._read()
+        if self.times:
+            self.times -= 1
+            text = b"\n".join(line for line in text.split(b"\n") if self.pid not in line)
+        return text, 2
+
+
+def test_a_list_that_lacks_this_process_once_is_read_again() -> None:
+    with Skipping(os.getpid(), 2) as locks:
+        locks.check()
+    with Skipping(os.getpid(), 1000) as locks, pytest.raises(CaptureError, match="PID namespace"):
+        locks.check()
+
+
+def test_a_holder_that_the_list_lacked_twice_is_found(database: Path) -> None:
+    with held_by(*write_transaction(database)) as holder, LockSight(find_files(database)) as sight:
+        sight._list.__exit__()
+        sight._list = Skipping(holder.pid, 2)
+        [held] = sight.held()
+    assert held.pid == holder.pid
+    assert [lock.name for lock in held.locks] == ["RESERVED", "SHARED"]

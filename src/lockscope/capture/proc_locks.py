@@ -19,6 +19,7 @@ PROC_LOCKS: Final = Path("/proc/locks")
 _MOUNTS: Final = Path("/proc/self/mountinfo")
 _CHUNK: Final = 1 << 16
 _MOST_READS: Final = 3
+_MOST_CHECKS: Final = 20
 _MODES: Final = {b"READ": Mode.SHARED, b"WRITE": Mode.EXCLUSIVE}
 
 Identity = tuple[int, int]
@@ -144,8 +145,12 @@ class LockList:
             fcntl.lockf(file, fcntl.LOCK_EX)
             inode, own = os.fstat(file).st_ino, os.getpid()
             marks = b":%d " % inode, b" %d " % own
-            lines = self._read()[0].splitlines()
-            shown = any(all(mark in line for mark in marks) for line in lines)
+            # A long list that changes while it is read may lack a lock that is there all the time.
+            shown = any(
+                all(mark in line for mark in marks)
+                for _ in range(_MOST_CHECKS)
+                for line in self._read()[0].splitlines()
+            )
         finally:
             os.close(file)
         if not shown:

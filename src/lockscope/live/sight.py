@@ -10,13 +10,15 @@ from lockscope.capture.proc_locks import Identity, KernelLock, LockList, identit
 from lockscope.live.files import DatabaseFile, DatabaseFiles, file_at
 from lockscope.live.holding import Held, held_locks
 from lockscope.live.mounts import mount_of, unfit
-from lockscope.locks.sqlite import DATABASE_SLOTS, SHM_SLOTS, SLOT_RANGES, Slot
+from lockscope.locks.sqlite import DATABASE_SLOTS, SHM_SLOTS, SLOT_RANGES, Slot, slots_in
 from lockscope.trace.kinds import Mode
 
 __all__ = ["LockSight"]
 
 _FLOCK: Final = struct.Struct("hhqqi4x")
 """`struct flock` of Linux on 64 bits (`fcntl(2)`): type, whence, start, length, pid."""
+_MOST_READS: Final = 3
+"""Where transactions take less time than a look, the two never agree."""
 _NOBODY_HERE: Final = 0
 """The pid that F_GETLK gives for a process of another PID namespace (`fs/locks.c`,
 locks_translate_pid)."""
@@ -60,16 +62,20 @@ class LockSight:
         return self._list.is_settled
 
     def held(self) -> tuple[Held, ...]:
-        """Who holds what now, by pid."""
-        shm = self._shm_names()
-        seen = self._list.locks({*self._main, *shm})
+        """Who holds what now, by pid.
+
+        The list is read again where F_GETLK names a holder that it lacks: a lock that was taken
+        meanwhile, or one that was missed since the list changed between two of its pages.
+        """
         main_path, shm_path = self.files.main.path, f"{self.files.main.path}-shm"
-        return held_locks(
-            self._of(seen, self._main, main_path, DATABASE_SLOTS),
-            self._of(seen, shm, shm_path, SHM_SLOTS),
-            (main_path, shm_path),
-            is_wal=self.files.is_wal,
-        )
+        for _ in range(_MOST_READS):
+            shm = self._shm_names()
+            seen = self._list.locks({*self._main, *shm})
+            main, main_lacks = self._of(seen, self._main, main_path, DATABASE_SLOTS)
+            index, index_lacks = self._of(seen, shm, shm_path, SHM_SLOTS)
+            if not main_lacks and not index_lacks:
+                break
+        return held_locks(main, index, (main_path, shm_path), is_wal=self.files.is_wal)
 
     def held_of(self, other: DatabaseFile, *, is_shm: bool) -> tuple[Held, ...]:
         """Who holds what of a file that lay at the path before."""
@@ -93,12 +99,19 @@ class LockSight:
         names: tuple[Identity, ...],
         path: str,
         slots: tuple[Slot, ...],
-    ) -> list[KernelLock]:
-        """The locks on one file, each with its process as far as it can be found."""
+    ) -> tuple[list[KernelLock], bool]:
+        """The locks on one file, each with its process as far as it can be found; and whether the
+        list lacks one of a process that it can name.
+        """
         if not names:
-            return []
+            return [], False
         found = [self._attributed(lock, names) for lock in seen if lock[:2] in names]
-        return found + self._unlisted(path, slots)
+        asked = self._conflicting(path, slots)
+        listed = {
+            (lock.pid, slot) for lock in found for slot in slots_in(lock.start, lock.length, slots)
+        }
+        lacks = any(lock.pid > 0 and (lock.pid, slot) not in listed for slot, lock in asked)
+        return found + [lock for _, lock in asked if lock.pid == _NOBODY_HERE], lacks
 
     def _attributed(self, lock: KernelLock, names: tuple[Identity, ...]) -> KernelLock:
         if not lock.described:
@@ -107,19 +120,20 @@ class LockSight:
             self._described[lock] = holder_of_description(lock, frozenset(names))
         return lock._replace(pid=self._described[lock])
 
-    def _unlisted(self, path: str, slots: tuple[Slot, ...]) -> list[KernelLock]:
-        """Locks of processes of another PID namespace, which the list leaves out.
+    def _conflicting(self, path: str, slots: tuple[Slot, ...]) -> list[tuple[Slot, KernelLock]]:
+        """A lock of each slot that somebody holds, as F_GETLK names it: also those of processes of
+        another PID namespace, which the list leaves out.
 
-        F_GETLK names one conflicting lock of each slot: those who only share one may stay hidden
-        behind a process that is listed.
+        It names one holder of each slot: those who only share one may stay hidden behind a process
+        that is listed.
         """
         if self.unfit is not None:
             return []  # it would ask another machine, which may not answer
         descriptor = self._descriptor(path)
         if descriptor is None:
             return []
-        locks = (_conflicting(descriptor, slot) for slot in slots)
-        return [lock for lock in locks if lock is not None]
+        asked = [(slot, _conflicting(descriptor, slot)) for slot in slots]
+        return [(slot, lock) for slot, lock in asked if lock is not None]
 
     def _descriptor(self, path: str) -> int | None:
         if path not in self._open:
@@ -136,14 +150,14 @@ class LockSight:
 
 
 def _conflicting(descriptor: int, slot: Slot) -> KernelLock | None:
-    """The lock of an unlisted process on a slot, None where F_GETLK tells of none."""
+    """A lock on a slot, None where there is none; its pid is -1 for an open file description's."""
     first, end = SLOT_RANGES[slot].first, SLOT_RANGES[slot].end
     asked = _FLOCK.pack(fcntl.F_WRLCK, os.SEEK_SET, first, end - first, 0)
     try:
         kind, _, _, _, pid = _FLOCK.unpack(fcntl.fcntl(descriptor, fcntl.F_GETLK, asked))
     except OSError:
         return None
-    if kind == fcntl.F_UNLCK or pid != _NOBODY_HERE:
+    if kind == fcntl.F_UNLCK:
         return None
     mode = Mode.EXCLUSIVE if kind == fcntl.F_WRLCK else Mode.SHARED
-    return KernelLock(0, 0, 0, mode, first, end - first)
+    return KernelLock(0, 0, pid, mode, first, end - first)
