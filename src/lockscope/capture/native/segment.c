@@ -96,15 +96,19 @@ static bool complete(const struct lockscope_record *records) {
   return true;
 }
 
-/* Where nobody else can be in the middle of a record, all are there; looking at each would be 768 KB to read. */
-static bool all_stored(void) { return LS_ONE_THREAD && ls_storing.depth <= 1; }
+/* Where nobody else can be in the middle of a record, all that were handed out are there; looking at each would be 768
+ * KB to read. A chunk that was mapped ahead is not handed out yet. */
+static bool all_stored(size_t chunk) {
+  uint64_t next = __atomic_load_n(&ls_segment.header->next, __ATOMIC_RELAXED);
+  return LS_ONE_THREAD && ls_storing.depth <= 1 && chunk < ls_chunk_of(next);
+}
 
 /* A program that runs for weeks would otherwise meet its RLIMIT_AS. */
 static void retire_before(size_t chunk_to_come) {
   size_t first = chunk_to_come > STRAGGLERS ? chunk_to_come - STRAGGLERS : 1;
   for (size_t chunk = first; chunk + 1 < chunk_to_come; chunk++) {
     struct lockscope_record *records = *ls_entry_of(chunk);
-    if (records == NULL || (!all_stored() && !complete(records))) continue;
+    if (records == NULL || (!all_stored(chunk) && !complete(records))) continue;
     __atomic_store_n(ls_entry_of(chunk), NULL, __ATOMIC_RELAXED);
     ls_storage_unmap(records, chunk_offset(chunk), chunk_bytes);
   }
