@@ -5,6 +5,7 @@ from typing import Final
 
 import numpy as np
 
+from lockscope.analysis.causes.victims import LOCK_CODES
 from lockscope.analysis.model import Analysis, WaitEnd
 from lockscope.interpret.model import Events
 from lockscope.locks.modes import LockMode
@@ -12,8 +13,6 @@ from lockscope.locks.sqlite import Slot
 
 __all__ = ["KINDS", "Gates", "Result", "check_gates"]
 
-_LOCK_CODES: Final = (5, 6, 15, 261, 262, 517, 518, 773)
-"""As `causes.victims` has them: codes of statements that failed for a lock."""
 _UNSAFE: Final = ("C30", "C31", "C32", "C33", "C36")
 """Causes by which data is lost, not only time."""
 _WRITING: Final = (Slot.PENDING, Slot.RESERVED, Slot.SHARED, Slot.WAL_WRITE)
@@ -88,7 +87,7 @@ def _cycle(analysis: Analysis, processes: tuple[int, ...]) -> str:
 
 def _failed(analysis: Analysis) -> tuple[str, ...]:
     in_vain = np.isin(analysis.waits["end"], (WaitEnd.REFUSED, WaitEnd.TIMED_OUT))
-    errors = int(np.isin(analysis.source.statements["error"], _LOCK_CODES).sum())
+    errors = int(np.isin(analysis.source.statements["error"], LOCK_CODES).sum())
     waits = int(in_vain.sum())
     if not waits and not errors:
         return ()

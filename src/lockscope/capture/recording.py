@@ -9,21 +9,23 @@ import time
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Final, Self
+from typing import Self
 
 from lockscope import __version__
 from lockscope.capture.arguments import masked
-from lockscope.capture.preload import LIBRARY, missing_sentence
+from lockscope.capture.preload import (
+    ENVIRONMENT_LITERALS,
+    ENVIRONMENT_TRACE,
+    LIBRARY,
+    missing_sentence,
+)
 from lockscope.capture.pruning import Pruning
 from lockscope.capture.sampler import GENTLE_NS, Sampler
 from lockscope.capture.supervisor import Supervisor
 from lockscope.errors import CaptureError
 from lockscope.trace.manifest import Manifest
 
-__all__ = ["ENVIRONMENT_LITERALS", "ENVIRONMENT_TRACE", "Recording", "dated_folder", "fresh_folder"]
-
-ENVIRONMENT_TRACE: Final = "LOCKSCOPE_TRACE"
-ENVIRONMENT_LITERALS: Final = "LOCKSCOPE_LITERALS"
+__all__ = ["Recording", "dated_folder", "fresh_folder"]
 
 
 def dated_folder(stem: str) -> Path:

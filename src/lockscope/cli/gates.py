@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from lockscope.analysis import Analysis
     from lockscope.analysis.gates import Gates
 
-__all__ = ["USAGE", "configure", "gates_of", "pass_gates"]
+__all__ = ["USAGE", "configure", "gate_words", "gates_of", "pass_gates"]
 
 USAGE: Final = "[--fail-on KIND,...] [--max-hold TIME] [--max-wait TIME] [--junit FILE]"
 
@@ -24,7 +24,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "--fail-on",
         metavar="KIND",
         default=[],
-        type=_words,
+        type=gate_words,
         help="exit with 1, where the command did not fail itself, if the trace shows one of: "
         "finding, failed, deadlock, unsafe, gap, or a cause such as C12; several with commas",
     )
@@ -72,7 +72,12 @@ def pass_gates(analysis: "Analysis", gates: "Gates", junit: Path | None) -> int:
     return EXIT_FINDINGS if any(result.broken for result in results) else EXIT_OK
 
 
-def _words(text: str) -> list[str]:
+def gate_words(text: str) -> list[str]:
+    """The kinds of gates that a text names, with commas between them.
+
+    Raises:
+        argparse.ArgumentTypeError: One is unknown, or none is named.
+    """
     words = [_cased(word.strip()) for word in text.split(",") if word.strip()]
     wrong = next((word for word in words if not _is_known(word)), None)
     if wrong is None and words:

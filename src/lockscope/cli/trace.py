@@ -11,7 +11,7 @@ import subprocess
 import sys
 from pathlib import Path
 from types import FrameType
-from typing import Any, Final, Self
+from typing import TYPE_CHECKING, Any, Final, Self
 
 from lockscope.capture.recording import Recording, dated_folder
 from lockscope.cli import attach, gates
@@ -23,6 +23,9 @@ from lockscope.errors import (
     LockscopeError,
     UsageError,
 )
+
+if TYPE_CHECKING:
+    from lockscope.analysis import Analysis
 
 __all__ = ["DESCRIPTION", "configure", "run"]
 
@@ -56,7 +59,7 @@ _NOT_STARTED: Final = {
 def configure(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
     parser.usage = (
-        "lockscope trace [-h] [-o DIR] [--literals] [--max-size SIZE] [-q]\n"
+        "lockscope trace [-h] [-o DIR] [--literals] [--max-size SIZE] [-q | --brief]\n"
         f"                       {gates.USAGE}\n"
         "                       -- COMMAND ...\n"
         "       lockscope trace [-h] [-o DIR] [-q] --database PATH [--for TIME] [--rate N]"
@@ -82,6 +85,11 @@ def configure(parser: argparse.ArgumentParser) -> None:
     attach.configure(parser)
     gates.configure(parser)
     parser.add_argument("-q", "--quiet", action="store_true", help="do not report at the end")
+    parser.add_argument(
+        "--brief",
+        action="store_true",
+        help="report in one line: where the trace is, and the causes",
+    )
     parser.add_argument(
         "command", nargs=argparse.REMAINDER, metavar="COMMAND", help="what to run, after --"
     )
@@ -207,14 +215,8 @@ def _tell(folder: Path, arguments: argparse.Namespace) -> int:
     asked = gates.gates_of(arguments)
     if arguments.quiet and asked is None:
         return EXIT_OK
-    # Imported here: numpy and rich are slow, and the command must not wait for them.
-    from lockscope.report.terminal import print_report  # noqa: PLC0415
-
-    out = None if arguments.quiet else sys.stderr
-    if out:
-        print(file=out)
     try:
-        analysis = print_report(folder, out)
+        analysis = _report(folder, arguments)
         return gates.pass_gates(analysis, asked, arguments.junit) if asked else EXIT_OK
     # The command has ended: whatever becomes of our report, its exit status is what counts. A gate
     # that nothing could be said of has not been passed.
@@ -223,6 +225,28 @@ def _tell(folder: Path, arguments: argparse.Namespace) -> int:
     except KeyboardInterrupt:
         print(f"lockscope: interrupted; `lockscope report {folder}` reports", file=sys.stderr)
     return EXIT_OK if asked is None else EXIT_UNABLE
+
+
+def _report(folder: Path, arguments: argparse.Namespace) -> "Analysis":
+    # Imported here: numpy and rich are slow, and the command must not wait for them.
+    from lockscope.report import terminal  # noqa: PLC0415
+
+    if arguments.quiet or arguments.brief:
+        analysis = terminal.print_report(folder, None)
+    else:
+        print(file=sys.stderr)
+        analysis = terminal.print_report(folder, sys.stderr)
+    if arguments.brief and not arguments.quiet:
+        print(
+            f"lockscope: {terminal.brief(analysis)} `lockscope report {_near(folder)}` tells more.",
+            file=sys.stderr,
+        )
+    return analysis
+
+
+def _near(folder: Path) -> Path:
+    here = Path.cwd()
+    return folder.relative_to(here) if folder.is_relative_to(here) else folder
 
 
 def _end_like(status: int) -> int:

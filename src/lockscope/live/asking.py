@@ -5,14 +5,12 @@ descriptor is closed, the kernel drops all the locks which the process has on th
 and its open transaction is no longer protected. A child's descriptors do not touch them.
 """
 
-import os
 import pickle
-import shutil
-import subprocess
 import sys
 from pathlib import Path
 from typing import Final
 
+from lockscope.capture.child import run_child
 from lockscope.engines.address import sqlite_path
 from lockscope.errors import CaptureError, LockscopeError
 from lockscope.live.model import Snapshot
@@ -21,10 +19,9 @@ __all__ = ["answer", "ask"]
 
 _PATIENCE_S: Final = 30.0
 """Beyond the sampling. A look takes a tenth of a second, more on a machine that swaps."""
-_HOME: Final = str(Path(__file__).parents[2])
 _PROGRAM: Final = (
-    "import sys; sys.path.insert(0, sys.argv[1]); from lockscope.live.asking import answer; "
-    "answer(sys.argv[2], float(sys.argv[3]), sys.argv[4] == 'stack')"
+    "from lockscope.live.asking import answer; "
+    "answer(sys.argv[1], float(sys.argv[2]), sys.argv[3] == 'stack')"
 )
 
 
@@ -40,18 +37,10 @@ def ask(address: str, *, seconds: float = 0.0, stack: bool = True) -> Snapshot:
         LockscopeError: It cannot be told, as the child found; CaptureError where there is no child.
     """
     how = "stack" if stack else "no-stack"
-    command = [_interpreter(), "-I", "-c", _PROGRAM, _HOME, address, str(seconds), how]
     try:
-        done = subprocess.run(
-            command,
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            env=_environment(),
-            timeout=_PATIENCE_S + seconds,
-            check=False,
-        )
-        found: object = pickle.loads(done.stdout)
-    except (OSError, subprocess.TimeoutExpired, EOFError, pickle.UnpicklingError) as error:
+        told = run_child(_PROGRAM, address, str(seconds), how, patience_s=_PATIENCE_S + seconds)
+        found: object = pickle.loads(told)
+    except (OSError, EOFError, pickle.UnpicklingError) as error:
         raise CaptureError(
             f"A child process that was to look who locks {address} told nothing ({error}): run "
             "`lockscope who` beside the program.",
@@ -73,28 +62,3 @@ def answer(address: str, seconds: float, stack: bool) -> None:  # noqa: FBT001 -
     except LockscopeError as error:
         found = error
     sys.stdout.buffer.write(pickle.dumps(found))
-
-
-def _interpreter() -> str:
-    """A Python to run the child: a program that embeds Python names itself in `sys.executable`."""
-    candidates = (
-        sys.executable,
-        f"{sys.prefix}/bin/python3",
-        f"{sys.base_prefix}/bin/python3",
-        shutil.which("python3"),
-    )
-    for candidate in candidates:
-        if candidate and Path(candidate).name.startswith("py") and os.access(candidate, os.X_OK):
-            return candidate
-    raise CaptureError(
-        "There is no Python interpreter to look who locks the database: run `lockscope who` "
-        "beside the program."
-    )
-
-
-def _environment() -> dict[str, str]:
-    """The program's own, without a recorder of lockscope's: the child is none of its work."""
-    environment = dict(os.environ)
-    if "liblockscope" in environment.get("LD_PRELOAD", ""):
-        del environment["LD_PRELOAD"]
-    return environment

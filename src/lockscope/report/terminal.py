@@ -25,7 +25,7 @@ from lockscope.trace.kinds import ERROR_WITHOUT_CODE
 from lockscope.trace.model import Trace
 from lockscope.trace.rows import lexical_order, pairs, runs, stable_order
 
-__all__ = ["console_for", "print_report", "render", "seconds"]
+__all__ = ["brief", "console_for", "print_report", "render", "render_troubles", "seconds"]
 
 _ROWS: Final = 12
 """Rows of a table; what is left out is counted below it, and `--json` has all."""
@@ -54,10 +54,7 @@ def render(trace: Trace, analysis: Analysis, out: TextIO) -> None:
     for line in _head(trace, analysis):
         console.print(line)
     parts = (
-        _findings(analysis),
-        _deadlocks(analysis),
-        _waits(trace, analysis),
-        _errors(trace, analysis),
+        _troubles(trace, analysis),
         _holds(trace, analysis),
         _removals(trace, analysis),
         _processes(analysis),
@@ -65,6 +62,26 @@ def render(trace: Trace, analysis: Analysis, out: TextIO) -> None:
     for piece in chain.from_iterable(parts):
         console.print(piece)
     console.print(f"\nTrace: {escape(str(trace.path))}", soft_wrap=True)
+
+
+def render_troubles(trace: Trace, analysis: Analysis, out: TextIO) -> None:
+    """Write only what went wrong: findings, deadlocks, waits and errors; nothing where nothing
+    did.
+    """
+    failed = np.any(analysis.source.statements["error"])
+    if not (analysis.has_findings or len(analysis.waits) or failed):
+        return
+    console = console_for(out)
+    for piece in _troubles(trace, analysis):
+        console.print(piece)
+
+
+def brief(analysis: Analysis) -> str:
+    """How many causes were found, and which, in a sentence."""
+    if not analysis.findings:
+        return "no finding."
+    causes = ", ".join(finding.cause for finding in analysis.findings)
+    return f"{_count(len(analysis.findings), 'finding')} ({causes})."
 
 
 def console_for(out: TextIO) -> Console:
@@ -136,6 +153,13 @@ def _unexplained(analysis: Analysis) -> int:
 
 def _count(number: int, one: str, many: str | None = None) -> str:
     return f"{number:,} {one if number == 1 else many or one + 's'}"
+
+
+def _troubles(trace: Trace, analysis: Analysis) -> Iterable[str]:
+    yield from _findings(analysis)
+    yield from _deadlocks(analysis)
+    yield from _waits(trace, analysis)
+    yield from _errors(trace, analysis)
 
 
 def _findings(analysis: Analysis) -> Iterable[str]:

@@ -5,6 +5,7 @@ evidence as data. Each victim has one cause: the rules are asked in the order of
 specific first, and a victim that one has claimed is shown to no other. The sentence is made last.
 """
 
+from collections.abc import Iterable
 from typing import Final
 
 from lockscope.analysis.causes import (
@@ -22,7 +23,7 @@ from lockscope.analysis.causes.model import Answer, Rule, Verdict
 from lockscope.analysis.causes.sentences import finding
 from lockscope.analysis.model import Analysis, Finding
 
-__all__ = ["RULES", "Verdict", "diagnose", "find_causes"]
+__all__ = ["RULES", "Verdict", "diagnose", "find_causes", "findings_of"]
 
 RULES: Final[tuple[Rule, ...]] = (
     broken.closed_descriptor,
@@ -72,6 +73,10 @@ def diagnose(analysis: Analysis) -> tuple[Verdict, ...]:
 
 def find_causes(analysis: Analysis) -> tuple[Finding, ...]:
     """The causes that are there, the weightiest first: by failures, then by the seconds waited."""
-    found = [verdict for verdict in diagnose(analysis) if verdict.answer is Answer.YES]
-    found.sort(key=lambda verdict: (-verdict.failures, -verdict.seconds, verdict.cause.id))
-    return tuple(finding(verdict) for verdict in found)
+    return findings_of(verdict for verdict in diagnose(analysis) if verdict.answer is Answer.YES)
+
+
+def findings_of(found: Iterable[Verdict]) -> tuple[Finding, ...]:
+    """Verdicts that say yes as findings, the weightiest first."""
+    ranked = sorted(found, key=lambda one: (-one.failures, -one.seconds, one.cause.id))
+    return tuple(finding(verdict) for verdict in ranked)

@@ -10,11 +10,11 @@ from lockscope.analysis.index import HoldIndex
 from lockscope.analysis.model import Analysis, WaitEnd
 from lockscope.locks.sqlite import READ_SLOTS, Slot
 
-__all__ = ["LONG_WAIT_NS", "Victim", "find_victims"]
+__all__ = ["LOCK_CODES", "LONG_WAIT_NS", "Victim", "find_victims"]
 
 LONG_WAIT_NS: Final = 1_000_000_000
 """A wait that was granted in the end makes a victim from here on: people notice a second."""
-_LOCK_CODES: Final = (5, 6, 15, 261, 262, 517, 518, 773)
+LOCK_CODES: Final = (5, 6, 15, 261, 262, 517, 518, 773)
 """SQLITE_BUSY, LOCKED, PROTOCOL, BUSY_RECOVERY, LOCKED_SHAREDCACHE, BUSY_SNAPSHOT, LOCKED_VTAB and
 BUSY_TIMEOUT, `sqlite3.h`."""
 _ONE_STATEMENT_NS: Final = 1_000_000
@@ -88,7 +88,7 @@ def _codes(analysis: Analysis) -> tuple[dict[int, int], list[int]]:
     statements, waits = analysis.source.statements, analysis.waits
     codes: dict[int, int] = {}
     loose = []
-    for place in np.flatnonzero(np.isin(statements["error"], _LOCK_CODES)).tolist():
+    for place in np.flatnonzero(np.isin(statements["error"], LOCK_CODES)).tolist():
         row = statements[place]
         within = np.flatnonzero(
             (waits["process"] == row["process"])
