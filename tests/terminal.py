@@ -60,6 +60,11 @@ class Terminal:
             assert time.monotonic() < deadline, f"it does not end:\n{self.screen()}"
         return self.program.wait(_DEADLINE_S)
 
+    def hang_up(self) -> None:
+        """Take the terminal away, as a connection that breaks does."""
+        os.close(self.file)
+        self.file = -1
+
     def _read(self, seconds: float) -> bool:
         """Take in what comes; False where nothing more will."""
         if not select.select([self.file], [], [], seconds)[0]:
@@ -90,6 +95,11 @@ class Terminal:
         return "\n".join(row.rstrip() for row in rows)
 
 
+def _take_terminal() -> None:
+    """Be told of its keys' signals and of its end, as a program that a shell has started."""
+    fcntl.ioctl(0, termios.TIOCSCTTY, 0)
+
+
 @contextlib.contextmanager
 def on_terminal(
     *command: object,
@@ -110,12 +120,15 @@ def on_terminal(
         stdout=theirs,
         stderr=theirs,
         start_new_session=True,
+        preexec_fn=_take_terminal,  # noqa: PLW1509 - tests run in one thread
     )
     os.close(theirs)
+    terminal = Terminal(program, ours, size)
     try:
-        yield Terminal(program, ours, size)
+        yield terminal
     finally:
         if program.poll() is None:
             program.send_signal(signal.SIGKILL)
         program.wait()
-        os.close(ours)
+        if terminal.file >= 0:
+            os.close(ours)

@@ -13,13 +13,20 @@ APP, SHOP = "/srv/app.db", "/srv/shop.db"
 HOSTILE = "python3 /srv/\033[31m[bold red]x\u202eevil\n.py --now"
 
 
-def lane(database: str, pid: int, *steps: tuple[float, Mark], since: float | None = None) -> Lane:
+def lane(
+    database: str,
+    pid: int,
+    *steps: tuple[float, Mark],
+    since: float | None = None,
+    waits: float | None = None,
+) -> Lane:
     """A lane by seconds before now."""
     return Lane(
         database,
         pid,
         tuple((NOW_NS - int(seconds * 1e9), mark) for seconds, mark in steps),
         None if since is None else NOW_NS - int(since * 1e9),
+        None if waits is None else NOW_NS - int(waits * 1e9),
     )
 
 
@@ -104,6 +111,7 @@ def moment() -> Moment:
             (20, Mark.CHECKPOINT),
             (19, Mark.OPEN),
             (9, Mark.WAIT),
+            waits=9,
         ),
         lane(APP, 4251, (59, Mark.OPEN)),
         lane(SHOP, 5001, (20, Mark.OPEN), (3, Mark.WRITE), (2.5, Mark.PENDING), since=3),

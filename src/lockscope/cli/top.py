@@ -53,7 +53,7 @@ def run(arguments: argparse.Namespace) -> int:
         from lockscope.report.top.app import TopApp  # noqa: PLC0415 - a third of a second
     except ModuleNotFoundError as error:
         raise CaptureError(
-            f"lockscope top needs the package {error.name}: install it with "
+            f"lockscope top needs a package that is missing, {error.name}: install it with "
             "`pip install textual`, or use `lockscope who --watch`."
         ) from error
     with Watch(paths, arguments.rate) as watch:

@@ -11,6 +11,7 @@ from lockscope.trace.kinds import RECORD_BYTES, Kind
 __all__ = ["ChangeReader", "News"]
 
 _SHM: Final = "-shm"
+_LOST: Final = "The temporary folder of the recording is gone: lanes stand still from here on."
 
 
 class News(NamedTuple):
@@ -47,20 +48,22 @@ class ChangeReader:
         return self._next * RECORD_BYTES
 
     def read(self) -> News:
-        """What was written since the last call; nothing where the segment is no longer there."""
+        """What was written since the last call."""
         changes: list[Change] = []
         commands: dict[int, str] = {}
         notes: list[str] = []
         samples_per_s = None
         with opened_segment(self._path) as tail:
-            records = [] if tail is None else tail.since(self._next)
+            if tail is None:  # somebody tidied up
+                return News((), {}, (_LOST,))
+            records = tail.since(self._next)
             self._next += len(records)
             for record in records:
                 if record.kind == Kind.SEEN:
                     changes.append(self._change(record))
                 elif record.kind == Kind.SAMPLES:
                     samples_per_s = _rate(record)
-                elif tail is not None:
+                else:
                     self._hear(record, tail, commands, notes)
         return News(tuple(changes), commands, tuple(notes), samples_per_s)
 

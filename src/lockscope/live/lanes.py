@@ -96,12 +96,14 @@ class Lane:
         steps: From when on it had which mark, ascending; nothing is known before the first.
         since_ns: Since when it was seen to hold something in every sample; None where it holds
             nothing, or no more than everybody who has the database open.
+        waits_since_ns: Since when it was seen to wait; None where it does not.
     """
 
     database: str
     pid: int
     steps: tuple[tuple[int, Mark], ...]
     since_ns: int | None = None
+    waits_since_ns: int | None = None
 
     @property
     def mark(self) -> Mark:
@@ -175,7 +177,7 @@ class _Track:
     steps: deque[tuple[int, Mark]] = field(default_factory=deque)
     since_ns: int | None = None
     is_open: bool = False
-    waits: bool = False
+    waits_since_ns: int | None = None
 
     def update(self, at_ns: int, mark: Mark | None = None) -> None:
         now = self._mark() if mark is None else mark
@@ -192,8 +194,8 @@ class _Track:
             for is_shm, start, length, mode in self.lines
             for slot in slots_in(start, length, SHM_SLOTS if is_shm else DATABASE_SLOTS)
         )
-        seen = Mark.WAIT if self.waits else Mark.OPEN if self.is_open else Mark.NOTHING
-        return max(mark_of(held), seen)
+        beside = Mark.OPEN if self.is_open else Mark.NOTHING
+        return max(mark_of(held), beside if self.waits_since_ns is None else Mark.WAIT)
 
     def forget(self, before_ns: int) -> None:
         """Keep the step that reaches into the window, and what came after it."""
@@ -235,7 +237,9 @@ class History:
         for (path, pid), track in self._tracks.items():
             if path != database or (track.steps and track.steps[-1][1] is Mark.ABSENT):
                 continue
-            track.is_open, track.waits = pid in seen, pid in waits
+            track.is_open = pid in seen
+            waits_since_ns = at_ns if track.waits_since_ns is None else track.waits_since_ns
+            track.waits_since_ns = waits_since_ns if pid in waits else None
             track.update(at_ns)
 
     def end(self, at_ns: int, pids: Iterable[int]) -> None:
@@ -244,7 +248,7 @@ class History:
         for (_, pid), track in self._tracks.items():
             if pid in gone and track.steps[-1][1] is not Mark.ABSENT:
                 track.lines.clear()
-                track.is_open = track.waits = False
+                track.is_open, track.waits_since_ns = False, None
                 track.update(at_ns, Mark.ABSENT)
 
     def restart(self, at_ns: int) -> None:
@@ -262,7 +266,7 @@ class History:
             if track.is_over(before_ns):
                 del self._tracks[key]
         return tuple(
-            Lane(database, pid, tuple(track.steps), track.since_ns)
+            Lane(database, pid, tuple(track.steps), track.since_ns, track.waits_since_ns)
             for (database, pid), track in self._tracks.items()
         )
 

@@ -4,10 +4,13 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from lockscope.live.lanes import Lane, Mark
+from lockscope.live.lanes import Lane
 from lockscope.live.model import Holder, Process, Snapshot, Waiter
 
 __all__ = ["Moment", "Row", "Watched", "processes_in", "rows_of"]
+
+How = Literal["exact", "at least", "sampled"]
+"""How it is known for how long something was so."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +54,7 @@ class Row:
     lane: Lane
     locks: tuple[str, ...] = ()
     held_s: float | None = None
-    how: Literal["exact", "at least", "sampled"] = "sampled"
+    how: How = "sampled"
     wants: str = ""
     blockers: tuple[int, ...] = ()
     doing: str = ""
@@ -104,17 +107,17 @@ def rows_of(
     processes: dict[tuple[str, int], Process] = {}
     for snapshot in snapshots:
         path = snapshot.database
-        for holder in snapshot.holders:
-            holders[path, holder.process.pid] = holder
-        for waiter in snapshot.waiters:
-            waiters[path, waiter.process.pid] = waiter
+        holders.update({(path, one.process.pid): one for one in snapshot.holders})
+        waiters.update({(path, one.process.pid): one for one in snapshot.waiters})
         processes.update({(path, one.pid): one for one in processes_in(snapshot)})
     rows = []
     for lane in lanes:
         key = (lane.database, lane.pid)
         process = processes.get(key) or known.get(lane.pid) or Process(lane.pid)
-        row = _held(Row(lane.database, process, lane), holders.get(key), now_ns)
-        rows.append(_waiting(row, waiters.get(key), now_ns))
+        holder = holders.get(key)
+        row = _held(Row(lane.database, process, lane), holder, now_ns)
+        writes = holder is not None and holder.writes
+        rows.append(_waiting(row, waiters.get(key), now_ns, writes=writes))
     return tuple(rows)
 
 
@@ -135,13 +138,16 @@ def _held(row: Row, holder: Holder | None, now_ns: int) -> Row:
     )
 
 
-def _waiting(row: Row, waiter: Waiter | None, now_ns: int) -> Row:
+def _waiting(row: Row, waiter: Waiter | None, now_ns: int, *, writes: bool) -> Row:
     if waiter is None:
         return row
     told = replace(row, wants=waiter.wants or "it", blockers=waiter.blockers)
-    if row.held_s is not None:
+    # With a log, a waiter takes a snapshot at each try and gives it back: it holds nothing.
+    only_tries = any(name.startswith("WAL") for name in row.locks) and not writes
+    if row.held_s is not None and not only_tries:
         return told
-    began_ns, mark = row.lane.steps[-1]
-    seen_s = (now_ns - began_ns) / 1e9 if mark is Mark.WAIT else None
+    since_ns = row.lane.waits_since_ns
+    seen_s = None if since_ns is None else (now_ns - since_ns) / 1e9
     exact_s = None if waiter.inferred else waiter.waited_s
-    return replace(told, held_s=exact_s or seen_s, how="exact" if exact_s else "sampled")
+    how: How = "exact" if exact_s else "sampled"
+    return replace(told, locks=(), held_s=exact_s or seen_s, how=how)

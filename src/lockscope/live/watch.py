@@ -1,5 +1,6 @@
 """Databases watched for a while: samples that become lanes and a trace, and who holds what now."""
 
+import contextlib
 import os
 import shutil
 import sys
@@ -23,6 +24,8 @@ __all__ = ["Watch"]
 _SHARE: Final = 100
 """Looking at processes may take one part in so many of the time: each costs a fraction of a ms,
 and a server may have hundreds."""
+_PATIENCE_S: Final = 5.0
+_LOOK_AGAIN_S: Final = 0.02
 _NOTED_NS: Final = 15_000_000_000
 """For how long a note is shown."""
 _MOST_BYTES: Final = 256_000_000
@@ -85,7 +88,8 @@ class Watch:
         self._reader = ChangeReader(self._recording.folder)
 
     def _end(self) -> None:
-        self._recording.__exit__(None, None, None)
+        with contextlib.suppress(OSError):  # somebody tidied up the folder
+            self._recording.__exit__(None, None, None)
 
     def look(self) -> Moment:
         """What is to be seen now."""
@@ -142,6 +146,7 @@ class Watch:
             return self._save(dated_folder(next(iter(self._named)).stem or "database"))
 
     def _save(self, folder: Path) -> Path:
+        self._wait_for_samples()
         try:
             folder.mkdir(mode=0o700)
             # Texts last: a record names only what was written before it.
@@ -150,9 +155,7 @@ class Watch:
             replace(self._recording.manifest, ended_ns=time.monotonic_ns()).write(folder)
         except OSError as error:
             shutil.rmtree(folder, ignore_errors=True)
-            raise CaptureError(
-                f"{folder.resolve()} cannot be written: {error.strerror}.", path=folder
-            ) from error
+            raise CaptureError(f"Not saved: {error.strerror} ({folder}).", path=folder) from error
         return folder
 
     def _look_at_processes(self, now_ns: int) -> None:
@@ -180,7 +183,18 @@ class Watch:
         for pid in gone:
             self._known[pid] = self._known[pid]._replace(state="gone")
 
-    def _take_news(self) -> None:
+    def _wait_for_samples(self) -> None:
+        """Wait until the sampler has said that it sampled up to now, which it does once a second.
+
+        A report trusts no lock beyond that: what was seen last would be missing in it.
+        """
+        self._take_news()
+        deadline = time.monotonic() + _PATIENCE_S
+        while not self._take_news() and time.monotonic() < deadline:
+            time.sleep(_LOOK_AGAIN_S)
+
+    def _take_news(self) -> bool:
+        """Take in what the sampler has written; whether it has said that it sampled up to then."""
         news = self._reader.read()
         self._history.take(news.changes)
         for pid, command in news.commands.items():
@@ -195,6 +209,7 @@ class Watch:
             self._history.restart(time.monotonic_ns())
             self._begin()
             self._say(f"The recording had {_MOST_BYTES:,} bytes and began anew.")
+        return news.samples_per_s is not None
 
     def _say(self, note: str) -> None:
         self._note, self._noted_ns = note, time.monotonic_ns()

@@ -51,6 +51,7 @@ class TopApp(App[None]):
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("ctrl+c", "quit", "quit", priority=True),
         Binding("q", "quit", "quit"),
+        Binding("ctrl+z", "suspend_process", "to the shell"),
         Binding("space,p", "pause", "pause"),
         Binding("s", "sort", "sort"),
         Binding("slash", "filter", "filter"),
@@ -93,6 +94,9 @@ class TopApp(App[None]):
         try:
             # In a thread: a path on a server that is away must not take the keys with it.
             moment = await asyncio.to_thread(self._feed.look)
+        except LockscopeError as error:
+            self._choose(self._view, str(error))
+            return
         finally:
             self._is_looking = False
         if not self._view.is_paused:

@@ -23,7 +23,7 @@ from lockscope.report.top.lines import (
 )
 from lockscope.report.top.palette import LEGEND, LOOKS, segments
 from lockscope.report.top.table import header, table
-from lockscope.report.top.view import View, arranged, key_of, selected_place
+from lockscope.report.top.view import View, arranged, selected_place
 from lockscope.report.who_words import headline
 
 __all__ = ["axis", "draw", "lane_line", "legend"]
@@ -47,21 +47,23 @@ def draw(moment: Moment, view: View, width: int, height: int) -> list[Line]:
     """
     rows = arranged(moment, view)
     place = selected_place(rows, view)
-    lanes, at = _lanes(moment, rows, place, width)
+    entries = _entries(moment, rows)
+    at = entries.index(rows[place]) if rows else 0
     room = max(2, height - _FIXED)
-    lanes_height = min(len(lanes), max(room - len(rows), (room + 1) // 2))
+    lanes_height = min(len(entries), max(room - len(rows), (room + 1) // 2))
     list_height = room - lanes_height
-    first = _first(len(lanes), at, lanes_height)
+    first = _first(len(entries), at, lanes_height)
     first_row = _first(len(rows), place, list_height)
-    listed = table(moment, rows, place, width)[first_row : first_row + list_height]
+    listed = rows[first_row : first_row + list_height]
+    lanes = entries[first : first + lanes_height]
     blank: Line = []
     lines = [
         padded(_title(moment, view, width), width, REVERSE),
-        *lanes[first : first + lanes_height],
-        axis(width, label_width(width), (first, len(lanes) - first - lanes_height)),
+        *(_entry(entry, moment, width, is_selected=entry is entries[at]) for entry in lanes),
+        axis(width, label_width(width), (first, len(entries) - first - len(lanes))),
         _notice(moment, view, width) or legend(width),
         padded(header(moment, width), width, BOLD),
-        *(listed or [_nobody(moment, view)]),
+        *(table(moment, listed, place - first_row, width) or [_nobody(moment, view)]),
     ]
     lines += [blank] * (height - 1 - len(lines))
     return [padded(line, width) for line in (*lines[: height - 1], _keys(view, width))]
@@ -109,7 +111,10 @@ def _title(moment: Moment, view: View, width: int) -> Line:
     if len(moment.rows) > 1:
         what.append(f"{len(moment.rows)} processes")
     clock = f"PAUSED at {moment.at} " if view.is_paused else f"{moment.at} "
-    right = f"{moment.samples_per_s:.2g} samples/s  {clock}"
+    rate = (
+        f"{moment.samples_per_s:.0f}" if moment.samples_per_s > 3 else f"{moment.samples_per_s:.2g}"
+    )
+    right = f" {rate} samples/s  {clock}"
     room = max(0, width - len(right))
     name = " lockscope top" if width >= _NAMED else ""
     parts = [[Segment(printable(part), BOLD)] for part in (name, *what)]
@@ -119,23 +124,22 @@ def _title(moment: Moment, view: View, width: int) -> Line:
     ]
 
 
-def _lanes(moment: Moment, rows: tuple[Row, ...], place: int, width: int) -> tuple[list[Line], int]:
-    """Each database with its lanes, and which line is the selected one."""
-    lines: list[Line] = []
-    at = 0
-    selected = key_of(rows[place]) if rows else None
-    same_names = Counter(one.path.rpartition("/")[2] for one in moment.watched)
+def _entries(moment: Moment, rows: tuple[Row, ...]) -> list[Watched | Row]:
+    """Each database, followed by its lanes."""
+    entries: list[Watched | Row] = []
     for one in moment.watched:
-        lines.append(_heading(one, width, is_ambiguous=same_names[one.path.rpartition("/")[2]] > 1))
-        for row in rows:
-            if row.database != one.path:
-                continue
-            is_selected = key_of(row) == selected
-            at = len(lines) if is_selected else at
-            label = _label(row, label_width(width), is_selected=is_selected)
-            lane = lane_line(row.lane, moment.now_ns, width - label_width(width))
-            lines.append([label, *lane])
-    return lines, at
+        entries.append(one)
+        entries += [row for row in rows if row.database == one.path]
+    return entries
+
+
+def _entry(entry: Watched | Row, moment: Moment, width: int, *, is_selected: bool) -> Line:
+    if isinstance(entry, Watched):
+        names = Counter(one.path.rpartition("/")[2] for one in moment.watched)
+        return _heading(entry, width, is_ambiguous=names[entry.path.rpartition("/")[2]] > 1)
+    label = label_width(width)
+    lane = lane_line(entry.lane, moment.now_ns, width - label)
+    return [_label(entry, label, is_selected=is_selected), *lane]
 
 
 def _heading(one: Watched, width: int, *, is_ambiguous: bool) -> Line:
