@@ -41,28 +41,55 @@ class Exhibit:
         return Path(__file__).with_name(f"{self.cause.lower()}_{self.form}.py")
 
 
+_C: Final = ("cc", "sqlite3.h")
+_DJANGO: Final = ("django",)
+_SQLALCHEMY: Final = ("sqlalchemy",)
 EXHIBITS: Final[tuple[Exhibit, ...]] = (
     Exhibit("C01", "sqlite3", "a connection without a timeout, while another writes", ("C01",)),
+    Exhibit("C01", "c", "a program in C that sets no busy timeout", ("C01",), _C),
     Exhibit("C02", "sqlite3", "slow work between the first write and the commit", ("C02",)),
+    Exhibit("C02", "django", "slow work within transaction.atomic", ("C02",), _DJANGO),
     Exhibit("C03", "sqlite3", "an exception leaves a transaction open for ever", ("C03",)),
+    Exhibit("C03", "sqlalchemy", "a session that an exception leaves open", ("C03",), _SQLALCHEMY),
     Exhibit("C04", "sqlite3", "a COMMIT fails, and nobody rolls it back", ("C04",)),
+    Exhibit("C04", "c", "a COMMIT whose result nobody looks at", ("C04",), _C),
     Exhibit("C05", "sqlite3", "a report that begins to write, and only reads", ("C05",)),
+    Exhibit(
+        "C05", "sqlalchemy", "an engine that begins all with BEGIN IMMEDIATE", ("C05",), _SQLALCHEMY
+    ),
+    Exhibit("C05", "django", "a view that only reads, in an atomic block", ("C05",), _DJANGO),
     Exhibit("C06", "sqlite3", "a COMMIT that waits for its disk", ("C06",), ("cc",)),
+    Exhibit("C06", "c", "WAL mode with synchronous=FULL on a slow disk", ("C06",), _C),
     Exhibit("C07", "sqlite3", "many short transactions, and no pause between them", ("C07",)),
+    Exhibit("C07", "c", "the same in C", ("C07",), _C),
     Exhibit("C08", "sqlite3", "one that takes the lock again and again", ("C08",)),
-    Exhibit("C09", "c", "a busy handler that sleeps whole seconds", ("C09",), ("cc", "sqlite3.h")),
+    Exhibit("C08", "c", "the same in C", ("C08",), _C),
+    Exhibit("C09", "c", "a busy handler that sleeps whole seconds", ("C09",), _C),
+    Exhibit("C09", "apsw", "the same in Python", ("C09",), ("apsw",)),
     Exhibit("C10", "sqlite3", "VACUUM while others write", ("C10",)),
+    Exhibit("C10", "c", "CREATE INDEX while others write", ("C10",), _C),
     Exhibit("C11", "sqlite3", "a row inserted at every start, though it is there", ("C11",)),
+    Exhibit(
+        "C11", "django", "bulk_create(ignore_conflicts=True) at every start", ("C11",), _DJANGO
+    ),
     Exhibit("C12", "sqlite3", "two transactions read, and both want to write", ("C12",)),
+    Exhibit(
+        "C12", "sqlalchemy", "the same in two transactions of SQLAlchemy", ("C12",), _SQLALCHEMY
+    ),
+    Exhibit("C12", "django", "the same in two atomic blocks", ("C12",), _DJANGO),
+    Exhibit("C12", "c", "the same in C", ("C12",), _C),
     Exhibit("C13", "sqlite3", "the same in WAL mode, while another writes", ("C13",)),
+    Exhibit("C13", "django", "the same in two atomic blocks", ("C13",), _DJANGO),
     Exhibit("C14", "sqlite3", "the same in WAL mode, after another has committed", ("C14",)),
+    Exhibit(
+        "C14", "sqlalchemy", "the same in two transactions of SQLAlchemy", ("C14",), _SQLALCHEMY
+    ),
     Exhibit("C15", "sqlite3", "WAL mode is set at every start", ("C15",)),
-    Exhibit(
-        "C16", "sqlite3", "a log recovered after a crash, while others start", ("C16",), ("cc",)
-    ),
-    Exhibit(
-        "C17", "sqlite3", "the last connection closed, while others open one", ("C17",), ("cc",)
-    ),
+    Exhibit("C15", "sqlalchemy", "WAL mode set by each new connection", ("C15",), _SQLALCHEMY),
+    Exhibit("C16", "sqlite3", "a log recovered after a crash", ("C16",), ("cc",)),
+    Exhibit("C16", "c", "the same in C", ("C16",), _C),
+    Exhibit("C17", "sqlite3", "the last connection is closed, another opened", ("C17",), ("cc",)),
+    Exhibit("C17", "sqlalchemy", "an engine without a pool", ("C17",), ("cc", *_SQLALCHEMY)),
     Exhibit("C18", "sqlite3", "a SELECT that nobody reads to its end", ("C18",)),
     Exhibit("C19", "sqlite3", "reading on one connection, writing on another", ("C19",)),
     Exhibit("C20", "sqlite3", "a long reader, checkpoints that cannot finish", ("C20",)),

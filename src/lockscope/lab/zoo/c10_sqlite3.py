@@ -1,11 +1,10 @@
 """C10: VACUUM rewrites the whole database under one lock; whoever writes meanwhile times out."""
 
 import sqlite3
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-from lockscope.lab.zoo.stage import Stage, play
+from lockscope.lab.zoo.stage import Stage, play, tell_step
 
 
 def create(database: Path) -> Iterator[None]:
@@ -25,9 +24,7 @@ def vacuum(database: Path) -> Iterator[None]:
 
     def pause() -> int:
         if next(turns, "over") is None:
-            sys.stdout.write("\n")
-            sys.stdout.flush()
-            sys.stdin.readline()
+            tell_step()
         return 0
 
     connection.set_progress_handler(pause, 50_000)

@@ -2,10 +2,15 @@
 #ifndef LOCKSCOPE_ZOO_STAGE_H
 #define LOCKSCOPE_ZOO_STAGE_H
 
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE /* RTLD_DEFAULT */
+#endif
+#include <dlfcn.h>
 #include <sqlite3.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 static char stage_failed[256];
@@ -36,6 +41,25 @@ static inline sqlite3 *open_database(const char *path, int timeout_ms) {
   if (sqlite3_open(path, &database) != SQLITE_OK) exit(1);
   if (timeout_ms != 0) sqlite3_busy_timeout(database, timeout_ms);
   return database;
+}
+
+/* As stage.py's; for an actor that was brought on with doors. */
+static inline void shut_door(const char *call, const char *ending) {
+  void (*shut)(const char *, const char *) =
+      (void (*)(const char *, const char *))dlsym(RTLD_DEFAULT, "stage_shut_door");
+  if (shut != NULL) shut(call, ending);
+}
+
+static inline void open_door(void) { shut_door("", ""); }
+
+/* Keep the processor busy with a statement, over and over. */
+static inline void work(sqlite3 *database, const char *sql, int milliseconds) {
+  struct timespec began, now;
+  clock_gettime(CLOCK_MONOTONIC, &began);
+  do {
+    run(database, sql);
+    clock_gettime(CLOCK_MONOTONIC, &now);
+  } while ((now.tv_sec - began.tv_sec) * 1000 + (now.tv_nsec - began.tv_nsec) / 1000000 < milliseconds);
 }
 
 static inline int is(const char *word, const char *other) { return strcmp(word, other) == 0; }

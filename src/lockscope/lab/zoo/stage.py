@@ -29,7 +29,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
 
-__all__ = ["Actor", "Role", "Stage", "open_door", "play", "shut_door"]
+__all__ = ["Actor", "Role", "Stage", "open_door", "play", "shut_door", "tell_step"]
 
 Role = Callable[..., Iterator[None]]
 """Takes the database's path and words, and yields between its steps."""
@@ -156,9 +156,16 @@ class Stage:
         made = self.folder / source.replace(".c", ".so" if flags else "")
         if not made.exists():
             file = Path(__file__).with_name(source)
-            libraries = ("-ldl",) if flags else ("-lsqlite3",)
+            libraries = ("-ldl",) if flags else ("-lsqlite3", "-ldl")
             subprocess.run(["cc", "-o", made, *flags, file, *libraries], check=True)
         return made
+
+
+def tell_step() -> None:
+    """End a step in the middle of a call, as from a callback of SQLite, and wait for the next."""
+    sys.stdout.write("\n")
+    sys.stdout.flush()
+    sys.stdin.readline()
 
 
 def shut_door(call: str, ending: str = "") -> None:
