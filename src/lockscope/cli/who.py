@@ -1,5 +1,6 @@
 """`lockscope who`: who holds a database's locks at this moment."""
 
+import _thread
 import argparse
 import contextlib
 import sys
@@ -8,8 +9,6 @@ from typing import TYPE_CHECKING, Final
 from lockscope.cli.durations import duration
 from lockscope.engines.address import sqlite_path
 from lockscope.errors import EXIT_FINDINGS, EXIT_OK, UsageError
-from lockscope.live.snapshot import who
-from lockscope.report.who import render, render_line
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -71,6 +70,10 @@ def run(arguments: argparse.Namespace) -> int:
     path = sqlite_path(arguments.database)
     if arguments.watch:
         return _watch(path, arguments)
+    _thread.start_new_thread(_wake_list, ())
+    from lockscope.live.snapshot import who  # noqa: PLC0415 - while the kernel gets ready
+    from lockscope.report.who import render  # noqa: PLC0415
+
     stack = not arguments.no_stack
     if arguments.until_free:
         from lockscope.live.watching import until_free  # noqa: PLC0415 - as below
@@ -83,6 +86,17 @@ def run(arguments: argparse.Namespace) -> int:
     else:
         render(snapshot, sys.stdout)
     return EXIT_FINDINGS if snapshot.write_locked else EXIT_OK
+
+
+def _wake_list() -> None:
+    """Read the kernel's list once, and throw it away.
+
+    After a pause the first reader waits about 10 ms for all processors (`fs/locks.c`, locks_start:
+    percpu_down_write waits for an RCU grace period), the next within that time does not. So it is
+    waited for while the rest of lockscope is imported.
+    """
+    with contextlib.suppress(OSError), open("/proc/locks", "rb", buffering=0) as locks:  # noqa: PTH123
+        locks.read(1)
 
 
 def _check(arguments: argparse.Namespace) -> None:
@@ -111,6 +125,7 @@ def _check(arguments: argparse.Namespace) -> None:
 def _watch(path: "Path", arguments: argparse.Namespace) -> int:
     """Write a line for each change until Ctrl-C; the status is that of what was seen last."""
     from lockscope.live.watching import changes  # noqa: PLC0415 - a single look does not pay for it
+    from lockscope.report.who import render_line  # noqa: PLC0415
 
     every_s = _EVERY_S if arguments.every is None else max(arguments.every, _LEAST_S)
     is_locked = False
