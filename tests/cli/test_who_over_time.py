@@ -66,6 +66,7 @@ def test_a_watch_writes_a_line_for_each_change(tmp_path: Path) -> None:
         with held_by(*write_transaction(database)) as holder:
             line = watch.stdout.readline()
             assert f"app.db is write-locked by pid {holder.pid} (" in line
+            assert line.endswith(" It holds RESERVED, SHARED.\n")
         assert watch.stdout.readline().endswith(" app.db is not locked by anybody.\n")
         watch.send_signal(signal.SIGINT)
         assert watch.stdout.read() == ""

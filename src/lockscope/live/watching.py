@@ -85,5 +85,4 @@ def _essence(snapshot: Snapshot) -> object:
         snapshot.write_locked,
         [(one.process.pid, one.process.state == "stopped", one.locks) for one in blocking],
         {waiter.process.pid for waiter in snapshot.waiters},
-        snapshot.notes,
     )

@@ -7,7 +7,7 @@ from typing import TextIO
 from lockscope.live.model import Holder, Opener, Process, Sampling, Snapshot, Waiter, WalState
 from lockscope.report.plain import Ink, printable, seconds_text, wrapped
 from lockscope.report.who_advice import next_step
-from lockscope.report.who_words import headline, named, short_command
+from lockscope.report.who_words import headline, named, short_command, writer_of
 
 __all__ = ["lines_about", "render", "render_line"]
 
@@ -36,7 +36,10 @@ def render(snapshot: Snapshot, out: TextIO) -> None:
 def render_line(snapshot: Snapshot, out: TextIO) -> None:
     """Write the answer as one line, for logs."""
     waiting = f" {len(snapshot.waiters)} waiting." if snapshot.waiters else ""
-    out.write(f"{snapshot.at} {headline(snapshot)}{waiting}\n")
+    writer = writer_of(snapshot)
+    names = ", ".join(lock.name for lock in writer.locks) if writer is not None else ""
+    holding = f" It holds {names}." if names else ""
+    out.write(f"{snapshot.at} {headline(snapshot)}{holding}{waiting}\n")
 
 
 def lines_about(snapshot: Snapshot, process: Process, held: str = "") -> list[str]:
