@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -107,13 +108,17 @@ def test_options_that_mean_nothing_together_are_refused(
 
 
 def looked_at_by(pid: int, database: Path) -> None:
-    """Wait until lockscope has read the kernel's list once: then it has both files open."""
+    """Wait until lockscope has read the kernel's list once: then it keeps the database open to ask
+    for locks. The look at its header before is told apart by O_NOATIME.
+    """
 
-    def links() -> set[str]:
-        found = set()
+    def flags() -> list[int]:
+        found = []
         for link in Path(f"/proc/{pid}/fd").iterdir():
             with contextlib.suppress(OSError):
-                found.add(str(link.readlink()))
+                if str(link.readlink()) == str(database):
+                    told = Path(f"/proc/{pid}/fdinfo/{link.name}").read_text()
+                    found.append(int(told.split("flags:")[1].split()[0], 8))
         return found
 
-    eventually(links, {"/proc/locks", str(database)}.issubset)
+    eventually(flags, lambda found: any(not flag & os.O_NOATIME for flag in found))

@@ -3,6 +3,7 @@
 import _thread
 import argparse
 import contextlib
+import signal
 import sys
 from typing import TYPE_CHECKING, Final
 
@@ -11,6 +12,7 @@ from lockscope.engines.address import sqlite_path
 from lockscope.errors import EXIT_FINDINGS, EXIT_OK, UsageError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
     from lockscope.live.model import Snapshot
@@ -132,12 +134,25 @@ def _watch(path: "Path", arguments: argparse.Namespace) -> int:
     with contextlib.suppress(KeyboardInterrupt):
         for snapshot in changes(path, every_s, stack=False):
             is_locked = snapshot.write_locked
-            if arguments.json:
-                _write_json(snapshot, indent=None)
-            else:
-                render_line(snapshot, sys.stdout)
-            sys.stdout.flush()
+            with _uninterrupted():
+                if arguments.json:
+                    _write_json(snapshot, indent=None)
+                else:
+                    render_line(snapshot, sys.stdout)
+                sys.stdout.flush()
     return EXIT_FINDINGS if is_locked else EXIT_OK
+
+
+@contextlib.contextmanager
+def _uninterrupted() -> "Iterator[None]":
+    """Ctrl-C waits until a line is written: between the system call and the emptying of the buffer
+    it would have the line written once more at the end.
+    """
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _write_json(snapshot: "Snapshot", *, indent: int | None) -> None:
