@@ -8,13 +8,16 @@
 
 The first word is a time in milliseconds, with `+N` the milliseconds that it took (0 otherwise). A
 request names a slot of SQLite or `FIRST,LENGTH` bytes of the database; `ALL` is the whole file. It
-ends with `denied`, or with `ofd` where the lock is the open file description's.
+ends with `denied`, with `failed` where the system could not lock, or with `ofd` where the lock is
+the open file description's.
 Other words: `sleep` (or `sleep MS`, asked for), `sync` and `writes BYTES` (of the database),
-`exit`, `killed`, `exec`, `close` (of a descriptor of the database), `close-shm`, `unlink`,
-`rename`, `replace` (the database, or the file with the ending that follows), `fork P2`, `lost` (a
-record, the first), `returned CODE` (a statement that began with the process's last `asks LINE`).
+`writes -wal` (a page of the file with that ending), `exit`, `killed`, `exec`, `close` (of a
+descriptor of the database), `close-shm`, `unlink`, `rename`, `replace` (the database, or the file
+with the ending that follows), `fork P2`, `lost` (a record, the first), `returned CODE` (a statement
+that began with the process's last `asks LINE`).
 """
 
+import errno
 from dataclasses import replace
 from pathlib import Path
 
@@ -33,7 +36,7 @@ _MODES = {"RD": Mode.SHARED, "WR": Mode.EXCLUSIVE, "UN": Mode.UNLOCK}
 _DATABASE, _SHM = 1, 2
 _ENDINGS = ("", "-shm", "-wal", "-journal")
 _ELSEWHERE = 1
-_EAGAIN = 11
+_ERRORS = {"denied": errno.EAGAIN, "failed": errno.ENOLCK}
 
 
 def trace_of(story: str) -> Trace:
@@ -65,8 +68,8 @@ class _Teller:
             self.processes[name] = replace(process, lost=1, blind_ns=at)
         elif verb in ("exit", "killed"):
             end = EndMode.EXITED if verb == "exit" else EndMode.SIGNALLED
-            self.processes[name] = Process(
-                process.pid, ended_ns=at, end=end, exited=verb == "exit", status=9
+            self.processes[name] = replace(
+                process, ended_ns=at, end=end, exited=verb == "exit", status=9
             )
         else:
             getattr(self, "_" + verb.replace("-", "_"))(name, at, duration, *rest)
@@ -74,7 +77,7 @@ class _Teller:
     def _lock(self, name: str, at: int, duration: int, *request: str) -> None:
         verb, slot, verdict = (*request, "ok")[:3]
         start, length, file = _range(slot)
-        error = _EAGAIN if verdict == "denied" else 0
+        error = _ERRORS.get(verdict, 0)
         self._row(
             (name, at, duration, Kind.LOCK),
             start=start,
@@ -90,14 +93,16 @@ class _Teller:
     def _sync(self, name: str, at: int, duration: int) -> None:
         self._row((name, at, duration, Kind.SYNC), file=_DATABASE)
 
-    def _writes(self, name: str, at: int, duration: int, bytes_: str) -> None:
-        self._row((name, at, duration, Kind.WRITES), file=_DATABASE, start=1, length=int(bytes_))
+    def _writes(self, name: str, at: int, duration: int, what: str = "") -> None:
+        of, bytes_ = (what, "4096") if what in _ENDINGS else ("", what)
+        file = _ENDINGS.index(of) + 1
+        self._row((name, at, duration, Kind.WRITES), file=file, start=1, length=int(bytes_))
 
     def _exec(self, name: str, at: int, duration: int) -> None:
         self._row((name, at, duration, Kind.EXEC))
 
     def _fork(self, name: str, at: int, duration: int, child: str) -> None:
-        forked = self.processes.setdefault(child, Process(100 + len(self.processes), began_ns=0))
+        forked = self.processes.setdefault(child, Process(100 + len(self.processes), began_ns=at))
         self._row((name, at, duration, Kind.FORK), start=forked.pid)
 
     def _close(self, name: str, at: int, duration: int) -> None:

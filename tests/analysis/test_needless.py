@@ -48,7 +48,7 @@ def test_a_write_transaction_that_only_reads_is_wider_than_needed() -> None:
 
 
 def test_one_that_writes_or_may_have_written_is_not() -> None:
-    wrote = transaction("BEGIN IMMEDIATE", "SELECT 1") + "93 P1 writes 4096\n"
+    wrote = transaction("BEGIN IMMEDIATE", "SELECT 1") + "93 P1 writes -wal\n"
     assert causes(wrote + waits()) == ["C02"]
     assert causes(transaction("BEGIN IMMEDIATE", "UPDATE t", end="ROLLBACK") + waits()) == ["C02"]
     assert causes(transaction("INSERT INTO t", end="ROLLBACK") + waits()) == ["C02"]
@@ -68,9 +68,9 @@ EARLIER = f"0 P3 asks b.py:1 {NOTHING}\n0.1 P3 WR WAL_WRITE\n0.2 P3 UN WAL_WRITE
 
 
 def test_a_statement_that_never_writes_waited_for_nothing() -> None:
-    writer = transaction("BEGIN IMMEDIATE", "UPDATE t") + "93 P1 writes 4096\n"
+    writer = transaction("BEGIN IMMEDIATE", "UPDATE t") + "93 P1 writes -wal\n"
     assert causes(EARLIER + writer + waits(NOTHING)) == ["C11"]
-    assert causes(EARLIER + "0.15 P3 writes 4096\n" + writer + waits(NOTHING)) == ["C02"]
+    assert causes(EARLIER + "0.15 P3 writes -wal\n" + writer + waits(NOTHING)) == ["C02"]
 
 
 def test_a_statement_that_was_rolled_back_may_have_written() -> None:
@@ -78,7 +78,7 @@ def test_a_statement_that_was_rolled_back_may_have_written() -> None:
         f"0 P3 asks b.py:1 {NOTHING}\n0.1 P3 WR WAL_WRITE\n0.2 P3 returned\n"
         "0.3 P3 asks b.py:2 ROLLBACK\n0.4 P3 UN WAL_WRITE\n0.5 P3 returned\n"
     )
-    writer = transaction("BEGIN IMMEDIATE", "UPDATE t") + "93 P1 writes 4096\n"
+    writer = transaction("BEGIN IMMEDIATE", "UPDATE t") + "93 P1 writes -wal\n"
     assert causes(rolled_back + writer + waits(NOTHING)) == ["C02"]
     assert causes(rolled_back.replace("ROLLBACK", "COMMIT") + writer + waits(NOTHING)) == ["C11"]
 
@@ -88,7 +88,7 @@ def test_a_holder_that_changed_nothing_is_told_too() -> None:
 
 
 def test_whether_it_would_have_written_cannot_be_told_if_it_was_never_granted() -> None:
-    writer = transaction("BEGIN IMMEDIATE", "UPDATE t") + "93 P1 writes 4096\n"
+    writer = transaction("BEGIN IMMEDIATE", "UPDATE t") + "93 P1 writes -wal\n"
     told = verdict(writer + waits(NOTHING), "C11")
     assert told.answer is Answer.CANNOT_TELL
     assert "granted once" in told.needed

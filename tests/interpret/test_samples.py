@@ -299,3 +299,17 @@ def test_what_a_process_held_after_it_had_lost_records_is_seen_by_sampling() -> 
     [gap] = interpret(trace).gaps
     assert gap.sentence.startswith("pid 100 (its command could not be read) recorded not all, but")
     assert "held a.db RESERVED: seen by sampling from" in gap.sentence
+
+
+def test_a_holder_that_does_not_go_on_is_halted_until_it_does() -> None:
+    def state(letter: str, at: int, pid: int) -> Rows:
+        row = {"mode": ord(letter) if letter else 0, "began_ns": at * MS, "duration_ns": 77}
+        return [{**holder(pid)[0], **row}]
+
+    told = [*state("", 0, 500), *state("T", 50, 500), *state("", 90, 500), *state("D", 95, 500)]
+    told += [*state("T", 60, 100), *state("T", 70, 900)]
+    source = interpret(sampled("0 P1 RD SHARED\n300 P1 UN ALL", "2-9 500 WR RESERVED", more=told))
+    halts = [(int(h["began_ns"]) // MS, int(h["ended_ns"]) // MS) for h in source.halts]
+    assert halts == [(50, 90), (60, 391), (95, 391)]
+    assert [source.processes[int(h["process"])].pid for h in source.halts] == [500, 100, 500]
+    assert [chr(h["state"]) for h in source.halts] == ["T", "T", "D"]

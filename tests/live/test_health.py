@@ -20,10 +20,10 @@ from pathlib import Path
 import pytest
 
 from holders import held_by, write_transaction
+from lockscope.capture.mounts import mount_of
 from lockscope.live import integrity
 from lockscope.live.environment import Check, Verdict
 from lockscope.live.health import examine
-from lockscope.live.mounts import mount_of
 from lockscope.live.versions import known_bugs
 
 _SPILLED = """\

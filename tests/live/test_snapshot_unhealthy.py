@@ -14,12 +14,13 @@ import pytest
 
 from eventually import eventually
 from holders import RESERVED, held_by, holder_program, needs_compiler, write_transaction
+from lockscope.capture.mounts import mount_of
 from lockscope.capture.proc_locks import LockList
 from lockscope.errors import CaptureError
 from lockscope.live.files import find_files
-from lockscope.live.mounts import mount_of, unfit
 from lockscope.live.sight import LockSight
 from lockscope.live.snapshot import who
+from lockscope.locks.file_systems import unfit
 
 pytestmark = pytest.mark.skipif(
     not Path("/proc/locks").exists(), reason="no /proc/locks on this system"

@@ -60,7 +60,11 @@ def find_losses(analysis: Analysis) -> tuple[Loss, ...]:
 def _is_loss(analysis: Analysis, holds: list[int], closure: np.void) -> bool:
     resources = analysis.holds["resource"][holds].tolist()
     slots = {analysis.source.resources[resource].slot for resource in resources}
-    return bool(closure["another"]) or slots != {Slot.WAL_DMS}
+    if closure["another"]:
+        return True
+    # The VFS unix-excl keeps its process's lock until it closes the file (`os_unix.c`, unixClose).
+    by_sqlite = "sqlite" in analysis.source.texts[int(closure["origin"])]
+    return slots != {Slot.WAL_DMS} and not (by_sqlite and slots == {Slot.SHARED})
 
 
 def _loss(

@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Final
 
+from lockscope.capture.mounts import mount_of
 from lockscope.trace.kinds import Kind
 from lockscope.trace.manifest import DatabaseFile
 from lockscope.trace.segment import DamagedSegmentError, Segment, read_segment
@@ -41,7 +42,7 @@ def _databases_of(segment: Segment) -> list[DatabaseFile]:
         for row in files
     ]
     return [
-        DatabaseFile(path, device, inode, _journal_mode(Path(path), inode))
+        DatabaseFile(path, device, inode, _journal_mode(Path(path), inode), mount_of(path).kind)
         for path, device, inode in named
         if not path.endswith(_COMPANIONS)
     ]

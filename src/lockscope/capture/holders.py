@@ -9,9 +9,12 @@ from lockscope.capture.arguments import masked
 from lockscope.capture.proc_locks import KernelLock
 from lockscope.trace.writer import process_start
 
-__all__ = ["Holder", "describe", "holder_of_description", "status_of"]
+__all__ = ["Holder", "describe", "holder_of_description", "state_of", "status_of"]
 
 _LONGEST: Final = 2048
+_HALTED: Final = {b"T": ord("T"), b"t": ord("T"), b"D": ord("D")}
+"""States in which a process does not go on by itself: stopped by a signal or a debugger, and asleep
+where no signal reaches it, as on a disk (`proc_pid_stat(5)`)."""
 
 
 class Holder(NamedTuple):
@@ -59,6 +62,26 @@ def status_of(pid: int) -> dict[str, str]:
     """The lines of `/proc/PID/status` (`proc_pid_status(5)`); empty where it may not be read."""
     lines = _read(Path("/proc", str(pid), "status")).splitlines()
     return {key: value.strip() for key, _, value in (line.partition(":") for line in lines)}
+
+
+def state_of(pid: int) -> int:
+    """`T` or `D`, as numbers, of a process that is stopped or asleep without interruption; else 0.
+
+    Args:
+        pid: The process; 0 is the answer for one that is gone.
+    """
+    try:
+        file = os.open(f"/proc/{pid}/stat", os.O_RDONLY | os.O_CLOEXEC)
+    except OSError:
+        return 0
+    try:
+        line = os.read(file, 512)
+    except OSError:
+        return 0
+    finally:
+        os.close(file)
+    # The name in parentheses may hold blanks and parentheses of its own.
+    return _HALTED.get(line[line.rfind(b")") + 2 :][:1], 0)
 
 
 def _read(path: Path) -> str:

@@ -11,7 +11,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final, Self
 
-from lockscope.capture.holders import describe, holder_of_description
+from lockscope.capture.holder_states import HolderStates
+from lockscope.capture.holders import Holder, describe, holder_of_description
 from lockscope.capture.proc_locks import Identity, KernelLock, LockList, identities
 from lockscope.capture.sampled_files import AskedFiles, FileSource, FoundFile, TracedFiles
 from lockscope.errors import CaptureError
@@ -88,7 +89,8 @@ class Sampler:
         self._started_ns = time.monotonic_ns()
         self._files = _Files()
         self._held: set[Held] = set()
-        self._described: dict[int, tuple[int, int]] = {}
+        self._described: dict[int, tuple[Holder, int]] = {}
+        self._states = HolderStates()
         self._owners: dict[tuple[int, KernelLock], int] = {}
         self._previous_ns = self._cost_ns = 0
         self._stretch = _Stretch(self._started_ns)
@@ -205,6 +207,7 @@ class Sampler:
             self._describe(pid, ended_ns)
             self._change(file, pid, lock, (since_ns, ended_ns), mode=lock.mode)
         self._held = held
+        self._look_at_states(ended_ns)
         self._files.fresh.clear()
         self._owners = {(file, lock): pid for file, pid, lock in held if not lock.pid}
         self._count(began_ns, ended_ns)
@@ -237,13 +240,20 @@ class Sampler:
 
     def _describe(self, pid: int, at_ns: int) -> None:
         """Record who a holder is, once; again where its number has gone to another process."""
-        start, looked_ns = self._described.get(pid, (-1, 0))
+        known, looked_ns = self._described.get(pid, (None, 0))
         if not pid or at_ns - looked_ns < _LOOK_AGAIN_NS:
             return
         holder = describe(pid, literals=self._literals)
-        self._described[pid] = (holder.start, at_ns)
-        if holder.start == start:
-            return
+        self._described[pid] = (holder, at_ns)
+        if known is None or holder.start != known.start:
+            self._tell_holder(holder, at_ns, 0)
+
+    def _look_at_states(self, at_ns: int) -> None:
+        """Record which holders do not go on, and which go on again."""
+        for pid, state in self._states.changed({pid for _, pid, _ in self._held if pid}):
+            self._tell_holder(self._described[pid][0], at_ns, state)
+
+    def _tell_holder(self, holder: Holder, at_ns: int, state: int) -> None:
         self._writer.record(
             Kind.HOLDER,
             began_ns=at_ns,
@@ -252,6 +262,7 @@ class Sampler:
             length=self._writer.text(holder.command),
             file=self._writer.text(holder.folder),
             context=0 if holder.user is None else min(holder.user + 1, _U32),
+            mode=state,
         )
 
     def _count(self, began_ns: int, ended_ns: int) -> None:

@@ -8,13 +8,14 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from lockscope.interpret.model import Part
 from lockscope.trace.kinds import Kind
 from lockscope.trace.model import Records, Trace
 from lockscope.trace.rows import parts
 
 __all__ = ["DatabaseFiles", "database_files"]
 
-_COMPANIONS: Final = ("-shm", "-wal", "-journal")
+_COMPANIONS: Final = {"-shm": Part.SHM, "-wal": Part.WAL, "-journal": Part.JOURNAL}
 """What SQLite appends to a database's path (`pager.c`, `wal.c`)."""
 _LOCK_BYTES_BEGIN: Final = 0x40000000
 
@@ -29,12 +30,14 @@ class DatabaseFiles:
         titles: Their names, as short as they stay distinct.
         database: The database that a file belongs to, -1 for none.
         is_shm: Whether a file is a database's `-shm`.
+        part: Which of a database's files a file is, a `Part`.
     """
 
     paths: tuple[str, ...]
     titles: tuple[str, ...]
     database: NDArray[np.int64]
     is_shm: NDArray[np.bool_]
+    part: NDArray[np.uint8]
 
 
 def database_files(trace: Trace) -> DatabaseFiles:
@@ -54,8 +57,12 @@ def database_files(trace: Trace) -> DatabaseFiles:
     database = np.array(
         [paths.get(base, -1) if place else -1 for place, base in enumerate(bases)], np.int64
     )
-    is_shm = np.array([_suffix(file.path) == "-shm" for file in trace.files], np.bool_)
-    return DatabaseFiles(tuple(paths), _titles(tuple(paths)), database, is_shm)
+    part = np.array([_part(file.path) for file in trace.files], np.uint8)
+    return DatabaseFiles(tuple(paths), _titles(tuple(paths)), database, part == Part.SHM, part)
+
+
+def _part(path: str) -> Part:
+    return next((part for suffix, part in _COMPANIONS.items() if path.endswith(suffix)), Part.MAIN)
 
 
 def _suffix(path: str) -> str:

@@ -15,6 +15,9 @@ __all__ = [
     "BY_DESCRIPTION",
     "CLOSURE",
     "EVENT",
+    "FAILED",
+    "FORK",
+    "HALT",
     "PAUSE",
     "PROBE",
     "REMOVAL",
@@ -23,6 +26,7 @@ __all__ = [
     "Cause",
     "Events",
     "Interpretation",
+    "Part",
     "Resource",
     "Sampling",
     "Verdict",
@@ -54,6 +58,15 @@ class Cause(IntEnum):
     LOST = 8
 
 
+class Part(IntEnum):
+    """Which of a database's files."""
+
+    MAIN = 0
+    SHM = 1
+    WAL = 2
+    JOURNAL = 3
+
+
 EVENT: Final = np.dtype(
     [
         ("began_ns", "<u8"),
@@ -70,7 +83,7 @@ EVENT: Final = np.dtype(
 )
 """One request for one resource and its verdict; `mode` as `locks.LockMode`. `began_ns` and
 `ended_ns` are those of the call: the kernel decided somewhere between. `flags` are `BLOCKING`,
-`PROBE`, `BY_DESCRIPTION` and `ANOTHER`."""
+`PROBE`, `BY_DESCRIPTION`, `ANOTHER` and `FAILED`."""
 
 BLOCKING: Final = 1
 """The request waited in the kernel (F_SETLKW)."""
@@ -82,6 +95,8 @@ BY_DESCRIPTION: Final = 4
 """The lock is the open file description's, not the process's (F_OFD_SETLK)."""
 ANOTHER: Final = 8
 """The release is a close of a descriptor that no lock was ever taken through."""
+FAILED: Final = 16
+"""The denial says nothing of a holder: the system could not lock, as on a broken network mount."""
 
 CLOSURE: Final = np.dtype(
     [
@@ -113,6 +128,15 @@ REMOVAL: Final = np.dtype(
 """One file of a database that lost its name; `how` as `trace.kinds.Removal`, `other` is the text of
 its new path or of the path of what took its place, `origin` that of the place in the program's
 code."""
+
+HALT: Final = np.dtype(
+    [("began_ns", "<u8"), ("ended_ns", "<u8"), ("process", "<u4"), ("state", "u1")]
+)
+"""A span in which every sample showed a holder that does not go on; `state` is `ord("T")` where it
+was stopped, `ord("D")` where it was asleep without interruption, as on a disk."""
+
+FORK: Final = np.dtype([("at_ns", "<u8"), ("process", "<u4"), ("child", "<u4")])
+"""One fork; `child` is the place of the new process, which recorded something as well."""
 
 PAUSE: Final = np.dtype(
     [
@@ -151,9 +175,11 @@ WORK: Final = np.dtype(
         ("thread", "<u4"),
         ("database", "<u4"),
         ("sync", "u1"),
+        ("part", "u1"),
     ]
 )
-"""Writes (added up between two lock changes) or one sync (`sync` 1) on the files of a database."""
+"""Writes (added up between two lock changes) or one sync (`sync` 1) on one file of a database;
+`part` is the file's `Part`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -219,6 +245,9 @@ class Interpretation:
         closures: `CLOSURE` rows by time.
         removals: `REMOVAL` rows by time.
         files: Paths of the trace's files; a `file` column is a place in this tuple.
+        halts: `HALT` rows by time.
+        forks: `FORK` rows by time.
+        file_systems: Type of the file system of each database, empty where unknown.
     """
 
     processes: tuple[Process, ...]
@@ -239,3 +268,6 @@ class Interpretation:
     closures: Events = field(default_factory=lambda: np.zeros(0, CLOSURE))
     removals: Events = field(default_factory=lambda: np.zeros(0, REMOVAL))
     files: tuple[str, ...] = ()
+    halts: Events = field(default_factory=lambda: np.zeros(0, HALT))
+    forks: Events = field(default_factory=lambda: np.zeros(0, FORK))
+    file_systems: tuple[str, ...] = ()

@@ -6,14 +6,14 @@ is a gap. Between two samples anything may happen, so neither is said unless a w
 into the time in question.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 import numpy as np
 
 from lockscope.interpret.coverage import Coverage, longest_gap
 from lockscope.interpret.files import DatabaseFiles
-from lockscope.interpret.model import EVENT, Cause, Events, Sampling, Verdict
+from lockscope.interpret.model import EVENT, HALT, Cause, Events, Sampling, Verdict
 from lockscope.interpret.sightings import Holder, Sighting, find_holders, find_sightings
 from lockscope.locks.sqlite import Slot
 from lockscope.trace.kinds import Kind, Mode
@@ -36,12 +36,14 @@ class Seen:
         events: `EVENT` rows of the unrecorded holders.
         gaps: What records and samples say of each other.
         sampling: How it was sampled, None where it was not.
+        halts: `HALT` rows.
     """
 
     processes: tuple[Process, ...]
     events: Events
     gaps: tuple[Gap, ...] = ()
     sampling: Sampling | None = None
+    halts: Events = field(default_factory=lambda: np.zeros(0, HALT))
 
     def added_to(self, events: Events) -> Events:
         """These events among others, by `began_ns`."""
@@ -114,7 +116,22 @@ def compare_samples(trace: Trace, files: DatabaseFiles, events: Events) -> Seen:
         events=np.array(rows, EVENT),
         gaps=gaps,
         sampling=_sampling(stretches, trace, alone=alone),
+        halts=_halts(holders, recorded, people, rhythm.ended_ns),
     )
+
+
+def _halts(
+    holders: list[Holder], recorded: "_Recorded", people: "_People", ended_ns: int
+) -> Events:
+    """When samples showed holders that did not go on."""
+    rows: list[tuple[int, int, int, int]] = []
+    following: dict[int, int] = {}
+    for holder in reversed(holders):
+        until = following.get(holder.pid, ended_ns)
+        following[holder.pid] = holder.at_ns
+        places = [*recorded.places(holder.pid), *people.known(holder)] if holder.state else []
+        rows += [(holder.at_ns, until, place, holder.state) for place in places]
+    return np.array(rows[::-1], HALT)
 
 
 def _notes(trace: Trace) -> tuple[str, ...]:
@@ -202,6 +219,11 @@ class _People:
         process = self.found[place]
         self.found[place] = replace(process, began_ns=min(process.began_ns, sighting.came[0]))
         return self._first + place
+
+    def known(self, holder: Holder) -> list[int]:
+        """The place of an unrecorded holder; none where all that it held was recorded."""
+        found = self._places.get((holder.pid, holder.start))
+        return [] if found is None else [self._first + found]
 
     def _holder(self, sighting: Sighting) -> Holder:
         """Who had the pid when the lock was first seen."""

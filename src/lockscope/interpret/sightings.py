@@ -50,6 +50,7 @@ class Holder:
     command: str
     folder: str
     user: int | None
+    state: int = 0
 
 
 def find_holders(trace: Trace) -> list[Holder]:
@@ -63,6 +64,7 @@ def find_holders(trace: Trace) -> list[Holder]:
             command=trace.texts[int(row["length"])],
             folder=trace.texts[int(row["file"])],
             user=int(row["context"]) - 1 if row["context"] else None,
+            state=int(row["mode"]),
         )
         for row in trace.of_kind(Kind.HOLDER)
     ]

@@ -1,5 +1,6 @@
 """SQLite: byte-range locks become lock events on named resources."""
 
+import errno
 from typing import Final
 
 import numpy as np
@@ -13,6 +14,8 @@ from lockscope.interpret.model import (
     BLOCKING,
     BY_DESCRIPTION,
     EVENT,
+    FAILED,
+    FORK,
     PAUSE,
     PROBE,
     STATEMENT,
@@ -34,6 +37,8 @@ from lockscope.trace.rows import parts, runs, stable_order
 __all__ = ["interpret"]
 
 _SLOTS: Final = len(Slot)
+_SOMEBODY_HOLDS_IT: Final = (0, errno.EAGAIN, errno.EACCES, errno.EDEADLK, errno.EINTR)
+"""Success, and the errors of fcntl(2) that a healthy file system has for a lock call."""
 _TRIED_EXCLUSIVELY: Final = [
     Slot.WAL_CKPT,
     Slot.WAL_DMS,
@@ -91,7 +96,29 @@ def interpret(trace: Trace) -> Interpretation:
         closures=closures_of(trace, files),
         removals=removals_of(trace, files),
         files=tuple(file.path for file in trace.files),
+        halts=seen.halts,
+        forks=_forks(trace),
+        file_systems=_file_systems(trace, files),
     )
+
+
+def _file_systems(trace: Trace, files: DatabaseFiles) -> tuple[str, ...]:
+    known = {database.path: database.file_system for database in trace.manifest.databases}
+    return tuple(known.get(path, "") for path in files.paths)
+
+
+def _forks(trace: Trace) -> Events:
+    """The forks of which the child recorded something itself: the last of its pid until then."""
+    rows = []
+    for fork in trace.of_kind(Kind.FORK):
+        at_ns, pid = int(fork["began_ns"]), int(fork["start"])
+        children = [
+            place
+            for place, process in enumerate(trace.processes)
+            if process.pid == pid and process.watched and process.began_ns >= at_ns
+        ]
+        rows += [(at_ns, int(fork["process"]), child) for child in children[:1]]
+    return np.array(rows, FORK)
 
 
 def _end(trace: Trace, last_seen: NDArray[np.uint64]) -> int:
@@ -187,6 +214,7 @@ def _events_at(records: Records, slots: NDArray[np.int64], files: DatabaseFiles)
     flags[~closed & ((asked & kinds.BY_DESCRIPTION) != 0)] |= BY_DESCRIPTION
     flags[closed & ((asked & kinds.ANOTHER) != 0)] |= ANOTHER
     flags[_is_probe(slots, mode)] |= PROBE
+    flags[~np.isin(records["error"], _SOMEBODY_HOLDS_IT)] |= FAILED
     denied = np.where(records["error"] == 0, Verdict.GRANTED, Verdict.DENIED)
     events["mode"], events["flags"] = mode, flags
     events["cause"] = np.where(closed, Cause.CLOSE, Cause.UNLOCK)
@@ -278,6 +306,7 @@ def _work(records: Records, files: DatabaseFiles) -> Events:
     work["calls"] = np.where(work["sync"], 1, records["start"])
     work["bytes"] = np.where(work["sync"], 0, records["length"])
     work["database"] = files.database[records["file"]]
+    work["part"] = files.part[records["file"]]
     return work
 
 

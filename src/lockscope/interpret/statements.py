@@ -46,6 +46,7 @@ def infer_events(trace: Trace, statements: Events) -> tuple[DatabaseFiles, Event
         (paths[0].rsplit("/", 1)[-1],),
         np.zeros(len(trace.files), np.int64),
         np.zeros(len(trace.files), np.bool_),
+        np.zeros(len(trace.files), np.uint8),
     )
     inference = _Inference()
     for statement in statements:

@@ -13,8 +13,8 @@ from pathlib import Path
 import psutil
 
 from lockscope import __version__
-from lockscope.live.mounts import unfit
 from lockscope.live.selftest import hook_check, lock_check
+from lockscope.locks.file_systems import unfit
 
 __all__ = ["Check", "Environment", "Verdict", "look"]
 

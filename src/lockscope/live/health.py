@@ -10,18 +10,19 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from lockscope.capture.mounts import mount_of
 from lockscope.errors import CaptureError
 from lockscope.live.environment import Check, Verdict
 from lockscope.live.files import DatabaseFile, DatabaseFiles, find_files
 from lockscope.live.integrity import integrity_check
 from lockscope.live.journals import journal_check, log_check
 from lockscope.live.model import Process, Snapshot, WalState
-from lockscope.live.mounts import mount_of, unfit
 from lockscope.live.permissions import permission_checks
 from lockscope.live.processes import OpenFile, look_at, open_files
 from lockscope.live.snapshot import who
 from lockscope.live.using import strays_check, users_check, version_checks
 from lockscope.live.wal import size_text
+from lockscope.locks.file_systems import unfit
 
 __all__ = ["Health", "examine"]
 

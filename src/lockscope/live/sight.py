@@ -6,10 +6,11 @@ import struct
 from typing import Final, Self
 
 from lockscope.capture.holders import holder_of_description
+from lockscope.capture.mounts import mount_of
 from lockscope.capture.proc_locks import Identity, KernelLock, LockList, identities
 from lockscope.live.files import DatabaseFile, DatabaseFiles, file_at
 from lockscope.live.holding import Held, held_locks
-from lockscope.live.mounts import mount_of, unfit
+from lockscope.locks.file_systems import unfit
 from lockscope.locks.sqlite import DATABASE_SLOTS, SHM_SLOTS, SLOT_RANGES, Slot, slots_in
 from lockscope.trace.kinds import Mode
 

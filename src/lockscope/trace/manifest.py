@@ -23,12 +23,15 @@ class DatabaseFile:
         device: `st_dev`.
         inode: `st_ino`; with the device it names the file even after a rename.
         journal_mode: `wal`, `rollback`, or `unknown`, as the file said when the recording ended.
+        file_system: Type of the file system on which its path lay then, as `mount(8)` names it;
+            `unknown`, or empty in a trace that does not tell.
     """
 
     path: str
     device: int
     inode: int
     journal_mode: str
+    file_system: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,6 +16,7 @@ from lockscope.analysis.causes import (
     readers,
     refusals,
     structure,
+    surroundings,
     timeouts,
 )
 from lockscope.analysis.causes.case import Case
@@ -28,10 +29,14 @@ __all__ = ["RULES", "Verdict", "diagnose", "find_causes", "findings_of"]
 RULES: Final[tuple[Rule, ...]] = (
     broken.closed_descriptor,
     broken.removed_file,
+    broken.inherited_connection,
+    surroundings.network_mount,
+    surroundings.shared_mount,
     structure.locked_table,
     structure.opposite_order,
     openings.recovery,
     refusals.stale_snapshot,
+    broken.hot_journal,
     refusals.rollback_upgrade,
     refusals.wal_upgrade,
     refusals.journal_mode,
@@ -39,6 +44,8 @@ RULES: Final[tuple[Rule, ...]] = (
     readers.iterates_and_writes,
     structure.stopped_holder,
     structure.pool,
+    surroundings.foreign_program,
+    structure.forgotten_holder,
     timeouts.failed_commit,
     readers.tool,
     readers.unfinished_select,

@@ -1,13 +1,34 @@
 """Group E: the locks themselves are broken."""
 
+from collections.abc import Iterator
 from typing import Final
 
-from lockscope.analysis.causes.case import Case
+import numpy as np
+
+from lockscope.analysis.causes.case import Case, Facts
 from lockscope.analysis.causes.model import Answer, Cause, Evidence, Verdict
+from lockscope.analysis.causes.victims import Victim
 from lockscope.analysis.losses import Loss, find_losses
 from lockscope.analysis.removals import RemovedFile, find_removals, removal_sentence
+from lockscope.interpret.model import Cause as EndedBy
+from lockscope.locks.modes import LockMode
+from lockscope.locks.sqlite import SHM_SLOTS, Slot
+from lockscope.trace.kinds import Method
 
-__all__ = ["closed_descriptor", "removed_file"]
+__all__ = ["closed_descriptor", "hot_journal", "inherited_connection", "removed_file"]
+
+C30: Final = Cause(
+    "C30",
+    "connection carried over fork",
+    "no",
+    "used a connection that its parent had opened, and with it locks that it does not hold",
+    "Open every connection after the fork: in the worker's own start, or by "
+    "os.register_at_fork(after_in_child=...); with SQLAlchemy call engine.dispose(close=False) in "
+    "the child first.",
+    "Record it again: no process may use a connection that another one opened.",
+    "A longer timeout changes nothing: the child believes to hold what only its parent holds, and "
+    "may damage the database.",
+)
 
 C31: Final = Cause(
     "C31",
@@ -18,6 +39,16 @@ C31: Final = Cause(
     "Do not open a database's files beside SQLite in the same process: copy with VACUUM INTO or "
     "the backup API, or read the file from another process.",
     "Record it again: no descriptor of a locked file may be closed but by SQLite.",
+)
+C35: Final = Cause(
+    "C35",
+    "rolling back what a crash left behind",
+    "yes",
+    "had to wait until another one had rolled back the transaction of a program that had died",
+    "Let programs end their transactions when they are told to end (SIGTERM), keep transactions "
+    "small, and give every connection a busy timeout. Never delete a -journal by hand.",
+    "Kill the writer inside its transaction and record the next start: no opener may fail.",
+    "Deleting the -journal by hand does not unlock anything: it damages the database.",
 )
 C36: Final = Cause(
     "C36",
@@ -31,6 +62,77 @@ C36: Final = Cause(
 )
 
 
+def inherited_connection(case: Case) -> Verdict:
+    """C30: a forked process used a connection of its parent: it did what SQLite's protocol allows
+    only to who holds a lock that it had not taken itself, or ran a statement on it.
+    """
+    carried = dict(_carried(case))
+    if not carried:
+        return Verdict(C30, Answer.NO)
+    victims = frozenset(
+        victim
+        for victim in case.victims
+        if victim.process in carried or _holder_place(case, victim) in carried
+    )
+    evidence = [
+        case.evidence(victim, *_fork_facts(case, carried, victim))
+        for victim in sorted(victims, key=lambda one: -one.waited_ns)
+    ]
+    told = {victim.process for victim in victims} | {_holder_place(case, v) for v in victims}
+    evidence += [one for child, one in carried.items() if child not in told]
+    broke = any(one.fact("violations") for one in carried.values())
+    return Verdict(C30, Answer.YES, tuple(evidence), "certain" if broke else "likely", victims)
+
+
+def _holder_place(case: Case, victim: Victim) -> int:
+    return int(case.analysis.holds["process"][victim.blocker]) if victim.blocker >= 0 else -1
+
+
+def _fork_facts(case: Case, carried: dict[int, Evidence], victim: Victim) -> Facts:
+    child = victim.process if victim.process in carried else _holder_place(case, victim)
+    return carried[child].facts
+
+
+def _carried(case: Case) -> Iterator[tuple[int, Evidence]]:
+    """The forked processes that used a connection of their parent, and what shows it."""
+    for fork in case.analysis.source.forks:
+        child = int(fork["child"])
+        used = _used_by(case, int(fork["process"]), int(fork["at_ns"]))
+        broken = [one for one in case.violations if one.process == child and one.database in used]
+        facts: Facts = (
+            ("forked_by", case.pid(int(fork["process"]))),
+            ("forked_s", case.seconds(int(fork["at_ns"]))),
+            ("violations", len(broken)),
+        )
+        if broken:
+            yield child, case.broken(broken[0], *facts)
+        elif (row := _on_inherited(case, fork)) is not None:
+            yield child, case.ran(row, *facts)
+
+
+def _used_by(case: Case, process: int, until_ns: int) -> set[int]:
+    """The databases that a process had locked before."""
+    holds = case.analysis.holds
+    rows = holds[(holds["process"] == process) & (holds["requested_ns"] <= until_ns)]
+    resources = case.analysis.source.resources
+    return {resources[place].database for place in np.unique(rows["resource"]).tolist()}
+
+
+def _on_inherited(case: Case, fork: np.void) -> np.void | None:
+    """A statement of a child on a connection that its parent had opened; None for none."""
+    statements = case.analysis.source.statements
+    opened = statements["method"] == Method.CONNECT
+    before = opened & (statements["process"] == fork["process"])
+    before &= statements["began_ns"] <= fork["at_ns"]
+    of_child = statements["process"] == fork["child"]
+    inherited = np.setdiff1d(
+        statements["connection"][before], statements["connection"][opened & of_child]
+    )
+    used = of_child & np.isin(statements["connection"], inherited)
+    rows = statements[used & (statements["method"] != Method.CLOSE_CONNECTION)]
+    return rows[0] if len(rows) else None
+
+
 def closed_descriptor(case: Case) -> Verdict:
     """C31: a process closed a descriptor of a database's file, and with it lost locks."""
     losses = find_losses(case.analysis)
@@ -40,6 +142,13 @@ def closed_descriptor(case: Case) -> Verdict:
 
 
 def _lost(case: Case, loss: Loss) -> Evidence:
+    later = [
+        one
+        for one in case.violations
+        if case.pid(one.process) == loss.pid
+        and one.at_ns >= loss.at_ns
+        and case.analysis.source.databases[one.database] == loss.database
+    ]
     return Evidence(
         pid=loss.pid,
         at_s=case.seconds(loss.at_ns),
@@ -48,7 +157,11 @@ def _lost(case: Case, loss: Loss) -> Evidence:
         resource=", ".join(loss.resources),
         statement=loss.statement,
         source=loss.source,
-        facts=(("closed_at", loss.origin), ("closed_at_line", loss.line)),
+        facts=(
+            ("closed_at", loss.origin),
+            ("closed_at_line", loss.line),
+            ("violations", len(later)),
+        ),
         records=(loss.at_ns, loss.at_ns),
     )
 
@@ -81,3 +194,56 @@ def _taken(case: Case, removed: RemovedFile) -> Evidence:
         ),
         records=(removed.at_ns, removed.at_ns),
     )
+
+
+def hot_journal(case: Case) -> Verdict:
+    """C35: the process in the way had taken EXCLUSIVE without RESERVED in a rollback mode, as is
+    done to roll back a *hot journal*: one that a process left which died in its transaction.
+    """
+    facts: dict[Victim, Facts] = {}
+    for victim in case.victims:
+        if victim.blocker >= 0 and not case.inside(victim):
+            found = _rolled_back(case, victim)
+            if found is not None:
+                facts[victim] = found
+    return case.verdict(C35, facts, lambda victim: facts[victim])
+
+
+def _rolled_back(case: Case, victim: Victim) -> Facts | None:
+    """Whose transaction the process in the way rolled back meanwhile; None where it did not."""
+    holds, resources = case.analysis.holds, case.analysis.source.resources
+    blocker = holds[victim.blocker]
+    process, first = int(blocker["process"]), victim.database * len(Slot)
+    exclusive = holds[
+        (holds["process"] == process)
+        & (holds["resource"] == first + Slot.SHARED)
+        & (holds["mode"] == LockMode.EXCLUSIVE)
+        & (holds["requested_ns"] <= victim.ended_ns)
+        & (holds["released_ns"] >= victim.began_ns)
+    ]
+    if not len(exclusive) or resources[int(blocker["resource"])].database != victim.database:
+        return None
+    moment = exclusive["began_ns"][:1]
+    intends = case.index.at(process, first + Slot.RESERVED, moment)[0] >= 0
+    if intends or _has_log(case, victim.database):
+        return None
+    began_ns = int(moment[0])
+    died = _died_writing(case, victim.database, began_ns)
+    return None if died is None else (("died", died), ("rolled_back_s", case.seconds(began_ns)))
+
+
+def _has_log(case: Case, database: int) -> bool:
+    """Whether a database was used in WAL mode, where the last to close it takes EXCLUSIVE alone."""
+    logs = [database * len(Slot) + slot for slot in SHM_SLOTS]
+    return bool(np.isin(case.analysis.holds["resource"], logs).any())
+
+
+def _died_writing(case: Case, database: int, until_ns: int) -> int | None:
+    """The pid of the process that died last with RESERVED on a database; None where none did."""
+    holds = case.analysis.holds
+    left = holds[
+        (holds["resource"] == database * len(Slot) + Slot.RESERVED)
+        & np.isin(holds["cause"], (EndedBy.KILLED, EndedBy.EXIT))
+        & (holds["ended_ns"] <= until_ns)
+    ]
+    return case.pid(int(left["process"][-1])) if len(left) else None

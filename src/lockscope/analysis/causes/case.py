@@ -16,13 +16,16 @@ from lockscope.analysis.causes.stories import Doings, HoldStory, story_of
 from lockscope.analysis.causes.victims import Victim, find_victims
 from lockscope.analysis.index import HoldIndex
 from lockscope.analysis.model import Analysis, WaitEnd
+from lockscope.analysis.protocol import Violation, find_violations
 from lockscope.locks.modes import LockMode
 from lockscope.locks.sqlite import Slot
+from lockscope.trace.model import Process
 
 __all__ = ["Case", "Facts"]
 
 _MOST: Final = 0.5
 """A hold that was in the way for half of a wait is what it waited for."""
+_STOPPED: Final = ord("T")
 _WRITING: Final = (Slot.PENDING, Slot.RESERVED, Slot.SHARED, Slot.WAL_WRITE)
 
 Facts = tuple[tuple[str, object], ...]
@@ -36,10 +39,12 @@ class Case:
     Attributes:
         analysis: The analysed trace.
         victims: Those that no rule has explained yet, in order of time.
+        violations: What was done without the lock that the protocol requires for it.
     """
 
     analysis: Analysis
     victims: tuple[Victim, ...]
+    violations: tuple[Violation, ...] = ()
     _stories: dict[int, HoldStory] = field(default_factory=dict)
     _doings: dict[int, Doings] = field(default_factory=dict)
     _queues: dict[int, Queue] = field(default_factory=dict)
@@ -47,7 +52,7 @@ class Case:
     @classmethod
     def of(cls, analysis: Analysis) -> Self:
         """The case of an analysis, with all its victims."""
-        return cls(analysis, find_victims(analysis))
+        return cls(analysis, find_victims(analysis), find_violations(analysis))
 
     def without(self, explained: frozenset[Victim]) -> Self:
         """The case that is left when some victims are explained."""
@@ -151,11 +156,21 @@ class Case:
         process = self.analysis.source.processes[int(self.analysis.holds["process"][hold])]
         return PurePath((process.command.split() or [""])[0]).name
 
+    def holder(self, victim: Victim) -> Process:
+        """The process in a victim's way."""
+        return self.analysis.source.processes[int(self.analysis.holds["process"][victim.blocker])]
+
+    def was_stopped(self, victim: Victim) -> bool:
+        """Whether samples showed the process in a victim's way stopped, while the victim waited."""
+        halts = self.analysis.source.halts
+        meets = (halts["began_ns"] <= victim.ended_ns) & (halts["ended_ns"] >= victim.began_ns)
+        holder = self.analysis.holds["process"][victim.blocker]
+        return bool(np.any(meets & (halts["process"] == holder) & (halts["state"] == _STOPPED)))
+
     def same_command(self, victim: Victim) -> bool:
         """Whether the victim and the process in its way run the same command line."""
-        processes = self.analysis.source.processes
-        holder = processes[int(self.analysis.holds["process"][victim.blocker])]
-        return bool(holder.command) and holder.command == processes[victim.process].command
+        command = self.holder(victim).command
+        return bool(command) and (command == self.analysis.source.processes[victim.process].command)
 
     @cached_property
     def index(self) -> HoldIndex:
@@ -200,6 +215,36 @@ class Case:
             holder_source=holder[2],
             facts=facts,
             records=(victim.began_ns, victim.ended_ns),
+        )
+
+    def broken(self, violation: Violation, *facts: tuple[str, object]) -> Evidence:
+        """What was done without a lock, as evidence."""
+        context = self.analysis.source.contexts[violation.context]
+        return Evidence(
+            pid=self.pid(violation.process),
+            at_s=self.seconds(violation.at_ns),
+            seconds=0.0,
+            failed=False,
+            resource=violation.what,
+            statement=context.statement or None,
+            source=context.source or None,
+            facts=(*facts, ("did", f"{violation.breach.value} {violation.what}")),
+            records=(violation.at_ns, violation.at_ns),
+        )
+
+    def ran(self, row: np.void, *facts: tuple[str, object]) -> Evidence:
+        """A statement that ran, as evidence."""
+        context = self.analysis.source.contexts[int(row["context"])]
+        began_ns, ended_ns = int(row["began_ns"]), int(row["ended_ns"])
+        return Evidence(
+            pid=self.pid(int(row["process"])),
+            at_s=self.seconds(began_ns),
+            seconds=(ended_ns - began_ns) / 1e9,
+            failed=bool(row["error"]),
+            statement=context.statement or None,
+            source=context.source or None,
+            facts=facts,
+            records=(began_ns, ended_ns),
         )
 
     def verdict(

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from lockscope.analysis.causes.case import Case
 from lockscope.analysis.causes.model import Answer, Cause, Evidence, Verdict
+from lockscope.analysis.causes.programs import TOOLS
 from lockscope.analysis.causes.victims import Victim
 from lockscope.interpret.model import Events
 from lockscope.interpret.model import Verdict as Granted
@@ -75,12 +76,6 @@ C22: Final = Cause(
     "Record it again with the tool at work: it may hold no lock that others wait for.",
     "A longer timeout helps only beyond the person who sits before the tool.",
 )
-_TOOLS: Final = (
-    "sqlite3", "sqlite", "sqlite3_rsync", "sqldiff", "sqlite3_analyzer", "sqlitebrowser",
-    "DB Browser for SQLite", "sqlitestudio", "dbeaver", "litecli", "litestream", "datasette",
-    "sqlite-utils", "rsync", "restic", "borg", "rclone", "duplicati", "tar",
-)  # fmt: skip
-"""Programs that people point at a database which another program owns."""
 _CHECKPOINTS: Final = 3
 """So many checkpoints in a row that one reader stopped half way are no accident."""
 
@@ -159,7 +154,7 @@ def _reader(case: Case, hold: int, denied: int) -> Evidence:
 def tool(case: Case) -> Verdict:
     """C22: the program of the process in the way is one that people look into databases with."""
     return case.verdict(
-        C22, (v for v in case.victims if case.waited(v) and case.program(v.blocker) in _TOOLS)
+        C22, (v for v in case.victims if case.waited(v) and case.program(v.blocker) in TOOLS)
     )
 
 

@@ -67,5 +67,36 @@ def _taken(first: Evidence, times: str) -> str:
     )
 
 
-_OWN: Final[dict[str, Callable[[Evidence, str], str]]] = {"C31": _lost, "C36": _taken}
+def _carried(first: Evidence, times: str) -> str:
+    where = f" at {first.source}" if first.source else ""
+    did = f": it {first.fact('did')} without the lock" if first.fact("did") else ""
+    return (
+        f"Process {first.pid} used{where} a connection that process {first.fact('forked_by')} had "
+        f"opened before it forked{did}, {times}. Locks are not inherited, but SQLite's memory says "
+        "that they are held."
+    )
+
+
+def _excludes_nobody(first: Evidence, times: str) -> str:
+    where = f" at {first.source}" if first.source else ""
+    if first.fact("did"):
+        return (
+            f"Process {first.pid} {first.fact('did')}{where} without holding any lock, {times}: "
+            "nobody is kept out while it writes."
+        )
+    failed = first.fact("failed_lock_calls")
+    what = f"{failed} lock calls failed" if failed else "other machines may not see the locks"
+    return (
+        f"{first.fact('database')} lies on a file system of type {first.fact('file_system')}: "
+        f"{what}."
+    )
+
+
+_OWN: Final[dict[str, Callable[[Evidence, str], str]]] = {
+    "C30": _carried,
+    "C31": _lost,
+    "C32": _excludes_nobody,
+    "C33": _excludes_nobody,
+    "C36": _taken,
+}
 """Causes of which more is to be said than who waited for whom."""

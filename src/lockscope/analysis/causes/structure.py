@@ -3,12 +3,14 @@
 import re
 from typing import Final
 
-from lockscope.analysis.causes.case import Case
+from lockscope.analysis.causes.case import Case, Facts
 from lockscope.analysis.causes.model import Cause, Verdict
+from lockscope.analysis.causes.programs import KNOWN_PROGRAMS
 from lockscope.analysis.causes.victims import Victim
 
 __all__ = [
     "exclusive_mode",
+    "forgotten_holder",
     "locked_table",
     "opposite_order",
     "pool",
@@ -67,6 +69,16 @@ C24: Final = Cause(
     "Record it again: no wait may be for a lock that the same thread had taken.",
     "A longer timeout stops the holder for longer: the lock is freed because the waiter gives up.",
 )
+C28: Final = Cause(
+    "C28",
+    "holder that nobody thinks of: stopped, or outside the recording",
+    "no",
+    "waited for a process that was stopped, or that is no part of what was recorded",
+    "Look at the process that is named: end it, or let it go on (`kill -CONT PID`); allow one "
+    "instance only, by a lock file or the service manager.",
+    "Record it again: only processes that you started may hold the database.",
+    "A longer timeout waits for a process that does not know that anybody waits.",
+)
 C29: Final = Cause(
     "C29",
     "schema made by many workers at once",
@@ -95,6 +107,37 @@ def stopped_holder(case: Case) -> Verdict:
 
 def _same_thread(case: Case, victim: Victim) -> bool:
     return int(case.analysis.holds["thread"][victim.blocker]) == victim.thread
+
+
+def forgotten_holder(case: Case) -> Verdict:
+    """C28: the process in the way was stopped by a signal, or recorded nothing of what it did."""
+    return case.verdict(
+        C28,
+        (
+            victim
+            for victim in case.victims
+            if case.waited(victim) and (case.was_stopped(victim) or _is_outside(case, victim))
+        ),
+        lambda victim: _who_holds(case, victim),
+    )
+
+
+def _is_outside(case: Case, victim: Victim) -> bool:
+    return not case.holder(victim).recorded and case.program(victim.blocker) not in KNOWN_PROGRAMS
+
+
+def _who_holds(case: Case, victim: Victim) -> Facts:
+    """The most useful first: what it is, that it does not go on, and how long it has held."""
+    holder, hold = case.holder(victim), case.analysis.holds[victim.blocker]
+    began_ns = max(int(hold["began_ns"]), case.analysis.source.began_ns)
+    return (
+        ("holder_command", holder.command or None),
+        ("holder_stopped", case.was_stopped(victim)),
+        ("held_s", (int(hold["ended_ns"]) - began_ns) / 1e9),
+        ("holder_folder", holder.folder or None),
+        ("holder_recorded", holder.recorded),
+        ("same_program", case.same_command(victim)),
+    )
 
 
 def schema_race(case: Case) -> Verdict:

@@ -6,7 +6,7 @@ from typing import Final
 
 import numpy as np
 
-from lockscope.analysis.index import HoldIndex
+from lockscope.analysis.index import HoldIndex, SpanIndex
 from lockscope.analysis.model import Analysis, WaitEnd
 from lockscope.locks.sqlite import READ_SLOTS, Slot
 
@@ -18,9 +18,9 @@ LOCK_CODES: Final = (5, 6, 15, 261, 262, 517, 518, 773)
 """SQLITE_BUSY, LOCKED, PROTOCOL, BUSY_RECOVERY, LOCKED_SHAREDCACHE, BUSY_SNAPSHOT, LOCKED_VTAB and
 BUSY_TIMEOUT, `sqlite3.h`."""
 _ONE_STATEMENT_NS: Final = 1_000_000
-"""A statement that is refused takes its read lock microseconds before and gives it back
-microseconds after (`btree.c`, sqlite3BtreeBeginTrans); a read lock that lasted longer belongs to
-the transaction."""
+"""Where statements are not recorded: one that is refused takes its read lock microseconds before
+and gives it back microseconds after (`btree.c`, sqlite3BtreeBeginTrans); a read lock that lasted
+longer belongs to the transaction."""
 _READS: Final[dict[int, tuple[Slot, ...]]] = {
     Slot.RESERVED: (Slot.SHARED,),
     Slot.WAL_WRITE: READ_SLOTS,
@@ -105,6 +105,7 @@ def _codes(analysis: Analysis) -> tuple[dict[int, int], list[int]]:
 
 def _of_waits(analysis: Analysis, index: HoldIndex, codes: dict[int, int]) -> Iterator[Victim]:
     waits, statements = analysis.waits, analysis.source.statements
+    within = SpanIndex(statements, "thread").enclosing(waits, "began_ns")
     length = waits["ended_ns"] - waits["began_ns"]
     failed = np.isin(waits["end"], (WaitEnd.REFUSED, WaitEnd.TIMED_OUT))
     for place in np.flatnonzero(failed | (length >= LONG_WAIT_NS)).tolist():
@@ -125,7 +126,7 @@ def _of_waits(analysis: Analysis, index: HoldIndex, codes: dict[int, int]) -> It
             end=WaitEnd(int(row["end"])),
             wanted=Slot(resource.slot),
             database=resource.database,
-            read_hold=_read_hold(analysis, index, place),
+            read_hold=_read_hold(analysis, index, place, int(within[place])),
             blocker=blocker,
             share=share,
         )
@@ -161,7 +162,7 @@ def _blocker(analysis: Analysis, wait: int) -> tuple[int, float]:
     return int(worst["hold"]), int(worst["overlap_ns"]) / max(waited, 1)
 
 
-def _read_hold(analysis: Analysis, index: HoldIndex, wait: int) -> int:
+def _read_hold(analysis: Analysis, index: HoldIndex, wait: int, statement: int) -> int:
     """The read lock on the database that the waiter held from an earlier statement; -1 for none."""
     row, resources = analysis.waits[wait], analysis.source.resources
     wanted = resources[int(row["resource"])]
@@ -169,14 +170,16 @@ def _read_hold(analysis: Analysis, index: HoldIndex, wait: int) -> int:
     for place, resource in enumerate(resources):
         if resource.database == wanted.database and resource.slot in _READS.get(wanted.slot, ()):
             [hold] = index.at(int(row["process"]), place, moment).tolist()
-            if hold >= 0 and _is_older(analysis.holds[hold], row):
+            if hold >= 0 and _is_older(analysis, hold, row, statement):
                 return int(hold)
     return -1
 
 
-def _is_older(hold: np.void, wait: np.void) -> bool:
-    if hold["context"] and wait["context"] and hold["context"] != wait["context"]:
-        return True
-    before = int(wait["began_ns"]) - int(hold["began_ns"])
-    after = int(hold["ended_ns"]) - int(wait["ended_ns"])
+def _is_older(analysis: Analysis, hold: int, wait: np.void, statement: int) -> bool:
+    row = analysis.holds[hold]
+    if statement >= 0:
+        began_ns = analysis.source.statements["began_ns"][statement]
+        return bool(row["requested_ns"] < began_ns)
+    before = int(wait["began_ns"]) - int(row["began_ns"])
+    after = int(row["ended_ns"]) - int(wait["ended_ns"])
     return max(before, after) >= _ONE_STATEMENT_NS

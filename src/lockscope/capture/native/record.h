@@ -56,7 +56,8 @@ enum lockscope_kind {
                                to that of the next, file = longest that one took, both in ns */
   LOCKSCOPE_HOLDER = 21,    /* who a pid of SEEN is: start = pid, its number in its own PID namespace << 32,
                                duration_ns = field 22 of its stat, texts: length = command line, file = working
-                               folder, context = user id + 1, 0 unknown */
+                               folder, context = user id + 1, 0 unknown; again with mode = 'T' where it is stopped,
+                               'D' where it is asleep without interruption, and 0 once it goes on */
   LOCKSCOPE_REMOVE = 22     /* a file of a database lost its name: mode = enum lockscope_removal, start = names it has
                                left, length = text of its new path, or of the path of what took its place,
                                duration_ns = text "module+0xoffset" of the call */

@@ -100,8 +100,12 @@ EXHIBITS: Final[tuple[Exhibit, ...]] = (
     Exhibit("C25", "sqlite3", "DROP TABLE while a statement still reads it", ("C25",)),
     Exhibit("C26", "sqlite3", "two databases attached, written in opposite order", ("C26",)),
     Exhibit("C27", "sqlite3", "locking_mode=EXCLUSIVE keeps everybody else out", ("C27",)),
+    Exhibit("C28", "sqlite3", "a program stopped inside its transaction", ("C28",)),
     Exhibit("C29", "sqlite3", "every worker makes the schema at its start", ("C29",)),
+    Exhibit("C30", "sqlite3", "a connection opened before fork", ("C30",)),
     Exhibit("C31", "sqlite3", "a program reads its database's file beside SQLite", ("C31",)),
+    Exhibit("C32", "sqlite3", "locks switched off by nolock=1", ("C32",)),
+    Exhibit("C36", "sqlite3", "a backup is put in the place of a database in use", ("C36",)),
 )
 
 

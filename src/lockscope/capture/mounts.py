@@ -2,19 +2,9 @@
 
 from typing import Final, NamedTuple
 
-__all__ = ["MOUNTS", "UNFIT", "Mount", "mount_of", "unfit"]
+__all__ = ["MOUNTS", "Mount", "mount_of"]
 
 MOUNTS: Final = "/proc/self/mountinfo"
-UNFIT: Final = {
-    "network": (
-        "nfs", "nfs4", "cifs", "smb3", "smbfs", "afs", "ceph", "glusterfs", "lustre", "davfs"
-    ),
-    "shared with another machine or its host": (
-        "9p", "virtiofs", "vboxsf", "vmhgfs", "prl_fs", "drvfs", "gfs2", "ocfs2", "fuse", "osxfs"
-    ),
-}  # fmt: skip
-"""File systems on which one side may not see the other's locks: `mount(8)` types. `fuse` stands for
-every `fuse.*`."""
 
 
 class Mount(NamedTuple):
@@ -58,9 +48,3 @@ def _unescaped(name: str) -> str:
     """A name of the table, in which blanks are octal escapes and all else are the path's bytes."""
     raw = name.encode("utf-8", "surrogateescape").decode("unicode_escape").encode("latin-1")
     return raw.decode("utf-8", "surrogateescape")
-
-
-def unfit(kind: str) -> str | None:
-    """Why one side may not see another's locks on a type of file system; None where it does."""
-    bare = kind.split(".", 1)[0]
-    return next((what for what, kinds in UNFIT.items() if bare in kinds), None)
