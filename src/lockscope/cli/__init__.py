@@ -16,7 +16,7 @@ from types import ModuleType
 from typing import Final
 
 from lockscope import __version__
-from lockscope.cli.streams import hold_streams
+from lockscope.cli.streams import hold_streams, let_go_of_output
 from lockscope.cli.words import Layout, Words
 from lockscope.errors import EXIT_OK, EXIT_UNABLE, LockscopeError, UnableError
 
@@ -60,15 +60,23 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(f"lockscope: {error}", file=sys.stderr)
         return error.exit_status
     except BrokenPipeError:  # the reader of our output is gone: `| head`
+        let_go_of_output()
         return EXIT_OK
     except OSError as error:
-        advice = "; allow more with ulimit -n" if error.errno == errno.EMFILE else ""
-        print(f"lockscope: The system refused it: {error}{advice}.", file=sys.stderr)
+        print(f"lockscope: {_refusal(error)}", file=sys.stderr)
         return EXIT_UNABLE
     finally:
         # The answer is out: an impatient Ctrl-C must not take the place of its exit status.
         signal.signal(signal.SIGINT, signal.SIG_IGN)
     return status
+
+
+def _refusal(error: OSError) -> str:
+    unwritten = let_go_of_output()
+    if unwritten is not None:
+        return f"The answer cannot be written to standard output: {unwritten.strerror}."
+    advice = "; allow more with ulimit -n" if error.errno == errno.EMFILE else ""
+    return f"The system refused it: {error}{advice}."
 
 
 def _status(words: list[str]) -> int:

@@ -6,35 +6,13 @@ import os
 import sys
 from typing import TYPE_CHECKING, Final, TextIO
 
-from lockscope.errors import UnableError
-
 if TYPE_CHECKING:
     from _typeshed import ReadableBuffer
 
-__all__ = ["hold_streams"]
+__all__ = ["hold_streams", "let_go_of_output"]
 
 _OUT: Final = 1
 _ERR: Final = 2
-
-
-class _Answer(io.FileIO):
-    """Standard output: the first failure is told, and nothing more is tried."""
-
-    _failed = False
-
-    def write(self, data: "ReadableBuffer", /) -> int:
-        # The interpreter writes what is left once more when it ends, and would complain.
-        if self._failed:
-            return memoryview(data).nbytes
-        try:
-            return super().write(data)
-        except OSError as error:
-            self._failed = True
-            if isinstance(error, BrokenPipeError):
-                raise
-            raise UnableError(
-                f"The answer cannot be written to standard output: {error.strerror}."
-            ) from error
 
 
 class _Told(io.FileIO):
@@ -60,7 +38,7 @@ def hold_streams() -> None:
             os.fstat(number)
         except OSError:
             os.open(os.devnull, os.O_RDONLY)  # takes the lowest free number: this one
-    sys.stdout = _text(_Answer(_OUT, "w", closefd=False), sys.stdout)
+    sys.stdout = _text(io.FileIO(_OUT, "w", closefd=False), sys.stdout)
     sys.stderr = _text(_Told(_ERR, "w", closefd=False), sys.stderr)
 
 
@@ -74,5 +52,19 @@ def _text(raw: io.FileIO, before: TextIO | None) -> io.TextIOWrapper:
         # Not every encoding has a middle dot, and a path may hold bytes that are no text.
         errors="surrogateescape" if escaped else "backslashreplace",
         line_buffering=bool(like and like.line_buffering),
-        write_through=bool(like and like.write_through),
     )
+
+
+def let_go_of_output() -> OSError | None:
+    """Try once more to write what is left of the answer, and no more; gives why it cannot be.
+
+    The streams are C's own, since an interrupt between the write and the return of a Python method
+    would have the same bytes written again.
+    """
+    try:
+        sys.stdout.flush()
+    except OSError as error:
+        # The interpreter tries again when it ends, and would complain.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), _OUT)
+        return error
+    return None
