@@ -5,8 +5,9 @@ import sys
 from pathlib import Path
 from typing import Final
 
+from lockscope.cli.answer_file import answer_file
 from lockscope.engines.address import sqlite_path
-from lockscope.errors import EXIT_FINDINGS, EXIT_OK, UnableError, UsageError
+from lockscope.errors import EXIT_FINDINGS, EXIT_OK, UsageError
 
 __all__ = ["DESCRIPTION", "configure", "run"]
 
@@ -59,12 +60,7 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.file is None:
         render(environment, health, sys.stdout)
     else:
-        try:
-            with arguments.file.open("w", encoding="utf-8", errors="backslashreplace") as file:
-                render(environment, health, file)
-        except OSError as error:
-            raise UnableError(
-                f"{arguments.file} cannot be written: {error.strerror}. Name another file with -o."
-            ) from error
+        with answer_file(arguments.file) as file:
+            render(environment, health, file)
     is_fine = environment.is_fit and (health is None or health.is_fine)
     return EXIT_OK if is_fine else EXIT_FINDINGS

@@ -5,7 +5,8 @@ import sys
 from pathlib import Path
 from typing import Final
 
-from lockscope.errors import EXIT_FINDINGS, EXIT_OK, UnableError
+from lockscope.cli.answer_file import answer_file
+from lockscope.errors import EXIT_FINDINGS, EXIT_OK
 
 __all__ = ["DESCRIPTION", "configure", "run"]
 
@@ -56,15 +57,7 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.file is None:
         render(trace, analysis, sys.stdout)
     else:
-        try:
-            with (
-                arguments.file.open("w", encoding="utf-8", errors="backslashreplace") as file,
-                steps() as step,
-            ):
-                step.begin("writing")
-                render(trace, analysis, file)
-        except OSError as error:
-            raise UnableError(
-                f"{arguments.file} cannot be written: {error.strerror}. Name another file with -o."
-            ) from error
+        with answer_file(arguments.file) as file, steps() as step:
+            step.begin("writing")
+            render(trace, analysis, file)
     return EXIT_FINDINGS if analysis.has_findings else EXIT_OK

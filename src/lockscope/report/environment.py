@@ -10,8 +10,8 @@ from rich.table import Table
 
 from lockscope.live.environment import Environment
 from lockscope.live.health import Health
+from lockscope.report.console import console_for
 from lockscope.report.health import checks_table, print_health, print_machine_briefly
-from lockscope.report.terminal import console_for
 
 __all__ = ["environment_document", "render_json", "render_table"]
 

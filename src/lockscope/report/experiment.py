@@ -5,10 +5,10 @@ import sqlite3
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import IO, Final
+from typing import Final, TextIO
 
 from rich.box import SIMPLE_HEAD
-from rich.console import Console, Group, RenderableType
+from rich.console import Group, RenderableType
 from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
@@ -19,12 +19,14 @@ from lockscope.lab.audit import AuditedRecord, Verdict
 from lockscope.lab.events import State
 from lockscope.lab.folder import RunFolder
 from lockscope.lab.result import Experiment
+from lockscope.report.console import console_for
 from lockscope.report.experiment_advice import next_step
 
 __all__ = ["render", "write_report"]
 
 _NS: Final = 1_000_000_000
-_PLAIN_WIDTH: Final = 100
+_KEPT_WIDTH: Final = 100
+_PIPED_WIDTH: Final = 80
 _MOST_ROWS: Final = 30
 _MOST_TROUBLES: Final = 20
 _MOST_BLOCKERS: Final = 3
@@ -34,14 +36,14 @@ _GOOD: Final = Verdict.COMMITTED
 _MOST_FINDINGS: Final = 3
 
 
-def render(experiment: Experiment, file: IO[str]) -> None:
+def render(experiment: Experiment, file: TextIO) -> None:
     """Print the answer.
 
     Args:
         experiment: What came of it.
         file: Where to; colour only if it is a terminal and NO_COLOR is not set.
     """
-    Console(file=file, highlight=False).print(_answer(experiment))
+    console_for(file, _PIPED_WIDTH).print(_answer(experiment))
 
 
 def write_report(experiment: Experiment, document: str, folder: RunFolder) -> str:
@@ -61,9 +63,7 @@ def write_report(experiment: Experiment, document: str, folder: RunFolder) -> st
 
 
 def _plain(experiment: Experiment) -> str:
-    console = Console(
-        file=io.StringIO(), width=_PLAIN_WIDTH, no_color=True, highlight=False, force_terminal=False
-    )
+    console = console_for(io.StringIO(), _KEPT_WIDTH, kept=True)
     with console.capture() as capture:
         console.print(_answer(experiment))
     return "".join(f"{line.rstrip()}\n" for line in capture.get().splitlines())

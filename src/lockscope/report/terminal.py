@@ -10,27 +10,27 @@ from typing import Final, TextIO
 
 import numpy as np
 from numpy.typing import NDArray
-from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
 from lockscope.analysis import Analysis, Deadlock, WaitEnd
 from lockscope.analysis.removals import find_removals, removal_sentence
-from lockscope.interpret.model import Events, Sampling, Verdict
+from lockscope.interpret.model import Cause, Events, Sampling, Verdict
 from lockscope.locks.modes import LockMode
 from lockscope.locks.sqlite import Slot, lock_name
+from lockscope.report.console import console_for
 from lockscope.report.json import ENDED_BY
 from lockscope.report.progress_bar import analysed
 from lockscope.trace.kinds import ERROR_WITHOUT_CODE
 from lockscope.trace.model import Trace
 from lockscope.trace.rows import lexical_order, pairs, runs, stable_order
 
-__all__ = ["brief", "console_for", "print_report", "render", "render_troubles", "seconds"]
+__all__ = ["brief", "print_report", "render", "render_troubles", "seconds"]
 
 _ROWS: Final = 12
 """Rows of a table; what is left out is counted below it, and `--json` has all."""
-_PLAIN_WIDTH: Final = 110
-"""Columns where there is no terminal to ask."""
+_UNTIL: Final[dict[int, str]] = {Cause.TRACE_ENDED: "the end of the trace"}
+"""Ends of a hold that are not the holder's own."""
 _END_STYLE: Final = {
     WaitEnd.GRANTED: "green",
     WaitEnd.TIMED_OUT: "red",
@@ -82,13 +82,6 @@ def brief(analysis: Analysis) -> str:
         return "no finding."
     causes = ", ".join(finding.cause for finding in analysis.findings)
     return f"{_count(len(analysis.findings), 'finding')} ({causes})."
-
-
-def console_for(out: TextIO) -> Console:
-    """A console that writes to a stream, wide enough for a table where the stream is no
-    terminal.
-    """
-    return Console(file=out, width=None if out.isatty() else _PLAIN_WIDTH, highlight=False)
 
 
 def seconds(value: float) -> str:
@@ -403,7 +396,7 @@ def _hold_lines(trace: Trace, analysis: Analysis, group: NDArray[np.int64]) -> I
     yield (
         f"\n[bold]{_pid(analysis, row)}[/]{_seen(analysis, _pid(analysis, row))} held "
         f"{_lock(analysis, row)} for [bold]{longest}[/], "
-        f"until its {ENDED_BY[int(row['cause'])]}{many}"
+        f"until {_UNTIL.get(int(row['cause'])) or 'its ' + ENDED_BY[int(row['cause'])]}{many}"
     )
     yield from _place(trace, "  ", *_context(analysis, int(row["context"])))
 
