@@ -120,6 +120,15 @@ def test_a_page_names_an_exhibit_of_its_cause(cause: str) -> None:
     assert named & {exhibit.name for exhibit in EXHIBITS}
 
 
+def test_an_installed_lockscope_prints_the_page() -> None:
+    command = [sys.executable, "-m", "lockscope", "report", "--explain"]
+    done = subprocess.run([*command, "c12"], capture_output=True, text=True, check=True)
+    assert done.stdout == page_of("C12")
+    done = subprocess.run([*command, "C37"], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "C01 to C36" in done.stderr
+
+
 @pytest.mark.parametrize(("page", "command"), sorted(set(commands())))
 def test_a_command_that_is_shown_can_be_given(page: str, command: str) -> None:
     del page

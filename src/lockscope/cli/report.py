@@ -7,6 +7,7 @@ from typing import Final
 
 from lockscope.cli.answer_file import answer_file
 from lockscope.errors import EXIT_FINDINGS, EXIT_OK
+from lockscope.report.cause_page import cause_page
 
 __all__ = ["DESCRIPTION", "configure", "run"]
 
@@ -41,12 +42,20 @@ def configure(parser: argparse.ArgumentParser) -> None:
         help="the same as --format json",
     )
     parser.add_argument(
+        "--explain",
+        metavar="CAUSE",
+        help="print the page of a cause, such as C12, and read no trace",
+    )
+    parser.add_argument(
         "-o", dest="file", metavar="FILE", type=Path, help="write the answer to a file"
     )
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Report on a trace."""
+    """Report on a trace, or print the page of a cause."""
+    if arguments.explain is not None:
+        print(cause_page(arguments.explain), end="")
+        return EXIT_OK
     # Imported here: numpy and rich would make `--help` three times as slow.
     from lockscope.report import json, terminal  # noqa: PLC0415
     from lockscope.report.progress_bar import analysed, steps  # noqa: PLC0415

@@ -167,6 +167,9 @@ def _findings(analysis: Analysis) -> Iterable[str]:
             yield f"  [bold]Then:[/] {escape(finding.proof)}"
         if finding.not_this:
             yield f"  [bold]Not this:[/] {escape(finding.not_this)}"
+    if analysis.findings:
+        cause = analysis.findings[0].cause
+        yield f"\n`lockscope report --explain {cause}` tells how to mend it, with code."
 
 
 def _deadlocks(analysis: Analysis) -> Iterable[str]:
