@@ -51,11 +51,12 @@ def program(command: str) -> str:
 
 
 def padded(line: Line, width: int, style: Style | None = None) -> Line:
-    """A line in exactly so many columns, all of it in a style where one is given."""
+    """A line in exactly so many columns, all of it in a style where one is given.
+
+    Every segment has a style then: without one, Textual 6 leaves there what another page has shown.
+    """
     fitting = Segment.adjust_line_length(line, width)
-    if style is None:
-        return fitting
-    return [Segment(text, (own or PLAIN) + style) for text, own, _ in fitting]
+    return [Segment(text, (own or PLAIN) + (style or PLAIN)) for text, own, _ in fitting]
 
 
 def joined(parts: Iterable[Line], between: str, width: int) -> Line:

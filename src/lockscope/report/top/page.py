@@ -45,7 +45,7 @@ class Lines(Widget):
     def render_line(self, y: int) -> Strip:
         """One of them."""
         # Less than the whole width would leave there what another screen has shown.
-        return Strip(self._lines[y]) if y < len(self._lines) else Strip.blank(self.size.width)
+        return Strip(self._lines[y]) if y < len(self._lines) else Strip(padded([], self.size.width))
 
 
 class Page(Screen[None]):
