@@ -226,3 +226,14 @@ def test_whoever_rolls_back_for_a_dead_process_keeps_others_waiting() -> None:
     assert "C35" not in causes(analysed(log + CRASHED))
     alive = CRASHED.replace("2   P1 killed", "2   P1 UN ALL")
     assert "C35" not in causes(analysed(alive))
+
+
+def test_whoever_waits_later_for_another_is_no_victim_of_the_journal() -> None:
+    later = (
+        "101 P4 WR RESERVED\n102 P5 WR RESERVED denied\n102+40 P5 sleep\n"
+        "142 P5 WR RESERVED denied\n150 P4 UN ALL\n151 P4 exit\n152 P5 exit"
+    )
+    shared = "100 P4 RD SHARED\n101.5 P5 RD SHARED\n142.5 P5 UN ALL\n"
+    assert sorted(causes(analysed(CRASHED + shared + later))) == ["C02", "C35"]
+    nobody = "\n200 P6 RD SHARED denied\n200+9 P6 sleep\n209 P6 RD SHARED denied\n210 P6 exit"
+    assert sorted(causes(analysed(CRASHED + shared + later + nobody))) == ["C02", "C35"]

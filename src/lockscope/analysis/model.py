@@ -204,7 +204,7 @@ class Analysis:
         is none: the chain ends before it would repeat. The chain is that of the last moment of the
         wait.
         """
-        rows = self._blocks_of(wait)
+        rows = self.blocks_of(wait)
         if not len(rows):
             return (int(self.waits["process"][wait]),)
         worst = int(rows["hold"][np.argmax(rows["overlap_ns"])])
@@ -233,7 +233,8 @@ class Analysis:
             edges.setdefault(edge.waiter, []).append(edge)
         return edges
 
-    def _blocks_of(self, wait: int) -> Events:
+    def blocks_of(self, wait: int) -> Events:
+        """The `BLOCK` rows of one wait."""
         return self.blocks[self._bounds[wait] : self._bounds[wait + 1]]
 
     @cached_property

@@ -11,6 +11,7 @@ from lockscope.analysis.causes.victims import Victim
 from lockscope.analysis.losses import Loss, find_losses
 from lockscope.analysis.removals import RemovedFile, find_removals, removal_sentence
 from lockscope.interpret.model import Cause as EndedBy
+from lockscope.interpret.model import Events
 from lockscope.locks.modes import LockMode
 from lockscope.locks.sqlite import SHM_SLOTS, Slot
 from lockscope.trace.kinds import Method
@@ -200,42 +201,46 @@ def hot_journal(case: Case) -> Verdict:
     """C35: the process in the way had taken EXCLUSIVE without RESERVED in a rollback mode, as is
     done to roll back a *hot journal*: one that a process left which died in its transaction.
     """
+    unreserved = _unreserved(case)
     facts: dict[Victim, Facts] = {}
-    for victim in case.victims:
+    for victim in case.victims if len(unreserved) else ():
         if victim.blocker >= 0 and not case.inside(victim):
-            found = _rolled_back(case, victim)
+            found = _rolled_back(case, victim, unreserved)
             if found is not None:
                 facts[victim] = found
     return case.verdict(C35, facts, lambda victim: facts[victim])
 
 
-def _rolled_back(case: Case, victim: Victim) -> Facts | None:
-    """Whose transaction the process in the way rolled back meanwhile; None where it did not."""
+def _unreserved(case: Case) -> Events:
+    """The holds of EXCLUSIVE that were taken without RESERVED, by time.
+
+    Not of a database that was used in WAL mode: there the last to close it takes EXCLUSIVE alone.
+    """
     holds, resources = case.analysis.holds, case.analysis.source.resources
-    blocker = holds[victim.blocker]
-    process, first = int(blocker["process"]), victim.database * len(Slot)
-    exclusive = holds[
-        (holds["process"] == process)
-        & (holds["resource"] == first + Slot.SHARED)
-        & (holds["mode"] == LockMode.EXCLUSIVE)
-        & (holds["requested_ns"] <= victim.ended_ns)
-        & (holds["released_ns"] >= victim.began_ns)
+    slots = np.array([resource.slot for resource in resources], np.int64)
+    used = np.unique(holds["resource"])
+    logged = np.unique(used[np.isin(slots, SHM_SLOTS)[used]] // len(Slot))
+    exclusive = (holds["mode"] == LockMode.EXCLUSIVE) & (slots == Slot.SHARED)[holds["resource"]]
+    rows = holds.take(np.flatnonzero(exclusive))
+    rows = rows.take(np.flatnonzero(~np.isin(rows["resource"] // len(Slot), logged)))
+    reserved = (rows["resource"] - Slot.SHARED + Slot.RESERVED).astype(np.uint32)
+    return rows.take(np.flatnonzero(case.index.at(rows["process"], reserved, rows["began_ns"]) < 0))
+
+
+def _rolled_back(case: Case, victim: Victim, unreserved: Events) -> Facts | None:
+    """Whose transaction the process in the way rolled back meanwhile; None where it did not."""
+    blocker = case.analysis.holds[victim.blocker]
+    own = unreserved[
+        (unreserved["process"] == blocker["process"])
+        & (unreserved["resource"] == victim.database * len(Slot) + Slot.SHARED)
+        & (unreserved["requested_ns"] <= victim.ended_ns)
+        & (unreserved["released_ns"] >= victim.began_ns)
     ]
-    if not len(exclusive) or resources[int(blocker["resource"])].database != victim.database:
+    if not len(own) or int(blocker["resource"]) // len(Slot) != victim.database:
         return None
-    moment = exclusive["began_ns"][:1]
-    intends = case.index.at(process, first + Slot.RESERVED, moment)[0] >= 0
-    if intends or _has_log(case, victim.database):
-        return None
-    began_ns = int(moment[0])
+    began_ns = int(own["began_ns"][0])
     died = _died_writing(case, victim.database, began_ns)
     return None if died is None else (("died", died), ("rolled_back_s", case.seconds(began_ns)))
-
-
-def _has_log(case: Case, database: int) -> bool:
-    """Whether a database was used in WAL mode, where the last to close it takes EXCLUSIVE alone."""
-    logs = [database * len(Slot) + slot for slot in SHM_SLOTS]
-    return bool(np.isin(case.analysis.holds["resource"], logs).any())
 
 
 def _died_writing(case: Case, database: int, until_ns: int) -> int | None:

@@ -3,16 +3,16 @@
 import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
-from functools import cached_property
 from pathlib import PurePath
 from typing import Final, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
+from lockscope.analysis.causes.lookups import Lookups
 from lockscope.analysis.causes.model import Answer, Cause, Evidence, Verdict
-from lockscope.analysis.causes.queues import Queue, queue_of
-from lockscope.analysis.causes.stories import Doings, HoldStory, story_of
+from lockscope.analysis.causes.queues import Queue
+from lockscope.analysis.causes.stories import HoldStory
 from lockscope.analysis.causes.victims import Victim, find_victims
 from lockscope.analysis.index import HoldIndex
 from lockscope.analysis.model import Analysis, WaitEnd
@@ -45,14 +45,13 @@ class Case:
     analysis: Analysis
     victims: tuple[Victim, ...]
     violations: tuple[Violation, ...] = ()
-    _stories: dict[int, HoldStory] = field(default_factory=dict)
-    _doings: dict[int, Doings] = field(default_factory=dict)
-    _queues: dict[int, Queue] = field(default_factory=dict)
+    _lookups: Lookups = field(kw_only=True)
 
     @classmethod
     def of(cls, analysis: Analysis) -> Self:
         """The case of an analysis, with all its victims."""
-        return cls(analysis, find_victims(analysis), find_violations(analysis))
+        found = find_victims(analysis), find_violations(analysis)
+        return cls(analysis, *found, _lookups=Lookups(analysis))
 
     def without(self, explained: frozenset[Victim]) -> Self:
         """The case that is left when some victims are explained."""
@@ -61,83 +60,52 @@ class Case:
         return replace(self, victims=tuple(v for v in self.victims if v not in explained))
 
     def story(self, hold: int) -> HoldStory:
-        """What the holder did during a hold; made once for each."""
-        if hold not in self._stories:
-            doings = self.doings(int(self.analysis.holds["process"][hold]))
-            self._stories[hold] = story_of(self.analysis, hold, doings)
-        return self._stories[hold]
+        """What the holder did during a hold."""
+        return self._lookups.story(hold)
 
-    def doings(self, process: int) -> Doings:
-        """What a process did; looked up once for each."""
-        if process not in self._doings:
-            self._doings[process] = Doings(self.analysis.source, process)
-        return self._doings[process]
+    def synced_ns(self, hold: int) -> int:
+        """How long the syncs took that began during a hold."""
+        return self._lookups.doings.synced_ns(hold)
 
     def waited(self, victim: Victim) -> bool:
         """Whether a victim slept, or was kept long, above all because of one hold of another
         process.
         """
         slept = victim.wait >= 0 and victim.end is not WaitEnd.REFUSED
-        return slept and victim.share >= _MOST and not self.analysis.waits["inside"][victim.wait]
+        return slept and victim.share >= _MOST and not victim.inside
 
     def queued(self, victim: Victim) -> bool:
         """Whether a victim slept because of several holds, none of them in its way for long."""
         slept = victim.wait >= 0 and victim.end is not WaitEnd.REFUSED and victim.blocker >= 0
-        return slept and victim.share < _MOST and not self.analysis.waits["inside"][victim.wait]
+        return slept and victim.share < _MOST and not victim.inside
 
     def queue(self, victim: Victim) -> Queue:
-        """Whom a victim with a wait saw go first; made once for each."""
-        if victim.wait not in self._queues:
-            self._queues[victim.wait] = queue_of(
-                self.analysis.holds, self.in_the_way(victim), victim.began_ns, victim.ended_ns
-            )
-        return self._queues[victim.wait]
+        """Whom a victim with a wait saw go first."""
+        return self._lookups.queue(victim.wait)
 
     def in_the_way(self, victim: Victim) -> NDArray[np.int64]:
         """Places of the holds that were in the way of a victim with a wait, for any time."""
-        blocks = self.analysis.blocks
-        rows = blocks[slice(*np.searchsorted(blocks["wait"], [victim.wait, victim.wait + 1]))]
-        return rows["hold"][rows["overlap_ns"] > 0].astype(np.int64)
+        return self._lookups.in_the_way(victim.wait)
 
     def first_sleep_ns(self, victim: Victim) -> int:
         """How long a victim asked to sleep after it was first denied; 0 where it did not sleep."""
-        pauses = self.analysis.source.pauses
-        span = slice(*np.searchsorted(pauses["began_ns"], [victim.began_ns, victim.ended_ns + 1]))
-        rows = pauses[span]
-        own = rows[(rows["process"] == victim.process) & (rows["thread"] == victim.thread)]
-        return int(own["asked_ns"][0]) if len(own) else 0
+        return self._lookups.first_sleep_ns(victim.wait)
 
     def wants_to_write(self, victim: Victim) -> bool:
         """Whether a victim with a wait was denied a lock that it needs to write."""
-        return self.wants(victim)[1] is LockMode.EXCLUSIVE
+        return victim.mode is LockMode.EXCLUSIVE
 
     def granted(self, context: int) -> tuple[int, ...]:
         """Places of the holds of a write lock that a statement was granted, wherever it ran."""
-        return self._granted.get(self.statement(context), ())
+        return self._lookups.granted(self.statement(context))
 
-    @cached_property
-    def _granted(self) -> dict[str, tuple[int, ...]]:
-        holds = self.analysis.holds
-        slots = np.array([resource.slot for resource in self.analysis.source.resources], np.int64)
-        taken = np.flatnonzero(
-            (holds["mode"] == LockMode.EXCLUSIVE)
-            & np.isin(slots[holds["resource"]], (Slot.RESERVED, Slot.WAL_WRITE))
-            & (holds["context"] > 0)
-        )
-        found: dict[str, list[int]] = {}
-        for place, context in zip(taken.tolist(), holds["context"][taken].tolist(), strict=True):
-            found.setdefault(self.statement(context), []).append(place)
-        return {statement: tuple(places) for statement, places in found.items()}
-
-    def wants(self, victim: Victim) -> tuple[Slot | None, LockMode]:
-        """The lock that a victim with a wait was denied last."""
-        return victim.wanted, LockMode(int(self.analysis.waits["mode"][victim.wait]))
+    def wants_to_commit(self, victim: Victim) -> bool:
+        """Whether a victim was denied EXCLUSIVE last, as a COMMIT in a rollback mode is."""
+        return victim.wanted is Slot.SHARED and victim.mode is LockMode.EXCLUSIVE
 
     def holds(self, hold: int) -> tuple[Slot, LockMode]:
         """The lock of a hold."""
-        row = self.analysis.holds[hold]
-        resource = self.analysis.source.resources[int(row["resource"])]
-        return Slot(resource.slot), LockMode(int(row["mode"]))
+        return self._lookups.lock(hold)
 
     def holds_to_write(self, hold: int) -> bool:
         """Whether a hold is of a lock that keeps other writers out."""
@@ -146,10 +114,17 @@ class Case:
 
     def ran_during(self, hold: int, wanted: re.Pattern[str]) -> bool:
         """Whether the holder ran, or took the lock by, a statement that begins so."""
+        return any(wanted.match(self.statement(context)) for context in self.story(hold).contexts)
+
+    def who_ran(self, wanted: re.Pattern[str]) -> frozenset[int]:
+        """Places of the processes that ran a statement that begins so, at any time."""
         statements = self.analysis.source.statements
-        contexts = {int(statements["context"][at]) for at in self.story(hold).statements}
-        contexts.add(int(self.analysis.holds["context"][hold]))
-        return any(wanted.match(self.statement(context)) for context in contexts)
+        contexts = [
+            context
+            for context in np.unique(statements["context"]).tolist()
+            if wanted.match(self.statement(context))
+        ]
+        return frozenset(statements["process"][np.isin(statements["context"], contexts)].tolist())
 
     def program(self, hold: int) -> str:
         """Name of the program that the holder runs; empty where unknown."""
@@ -172,22 +147,18 @@ class Case:
         command = self.holder(victim).command
         return bool(command) and (command == self.analysis.source.processes[victim.process].command)
 
-    @cached_property
+    @property
     def index(self) -> HoldIndex:
         """Finds holds by their process, resource and moment."""
-        return HoldIndex(self.analysis.holds)
+        return self._lookups.index
 
     def inside(self, victim: Victim) -> bool:
         """Whether another connection of the victim's own process was in its way."""
-        return (
-            victim.wait >= 0
-            and bool(self.analysis.waits["inside"][victim.wait])
-            and victim.blocker >= 0
-        )
+        return victim.inside and victim.blocker >= 0
 
     def statement(self, context: int) -> str:
         """The SQL of a context, in capitals and single spaces; empty where unknown."""
-        return " ".join(self.analysis.source.contexts[context].statement.upper().split())
+        return self._lookups.statement(context)
 
     def pid(self, process: int) -> int:
         """The pid of a process."""

@@ -147,9 +147,6 @@ def _facts(case: Case, victim: Victim) -> Facts:
 def _synced_share(case: Case, victim: Victim) -> float:
     """How much of the time of the holds in the way of a victim went into syncs."""
     places = [victim.blocker] if case.waited(victim) else case.in_the_way(victim).tolist()
-    holds = case.analysis.holds[places]
-    synced = sum(
-        case.doings(int(row["process"])).synced_ns(int(row["requested_ns"]), int(row["ended_ns"]))
-        for row in holds
-    )
+    synced = sum(case.synced_ns(hold) for hold in places)
+    holds = case.analysis.holds.take(places)
     return synced / max(1, int((holds["ended_ns"] - holds["began_ns"]).sum()))

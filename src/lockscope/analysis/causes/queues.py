@@ -61,13 +61,13 @@ def queue_of(holds: Events, places: NDArray[np.integer], began_ns: int, ended_ns
         began_ns: When the wait began.
         ended_ns: When it ended.
     """
-    rows = holds[np.sort(places)]
-    spans = zip(
-        rows["process"].tolist(),
-        np.maximum(rows["began_ns"], np.uint64(began_ns)).tolist(),
-        np.minimum(rows["ended_ns"], np.uint64(ended_ns)).tolist(),
-        strict=True,
-    )
+    rows = holds.take(np.sort(places))
+    spans = [
+        (process, max(first, began_ns), min(last, ended_ns))
+        for process, first, last in zip(
+            *(rows[name].tolist() for name in ("process", "began_ns", "ended_ns")), strict=True
+        )
+    ]
     turns = _turns(spans)
     lengths: dict[int, list[int]] = {}
     for process, began, ended in turns:
@@ -78,7 +78,7 @@ def queue_of(holds: Events, places: NDArray[np.integer], began_ns: int, ended_ns
         processes=len(lengths),
         busy_ns=_covered(turns),
         fair_ns=sum(sum(of) // len(of) for of in lengths.values()),
-        of_writers=bool(len(rows)) and bool((rows["mode"] == LockMode.EXCLUSIVE).all()),
+        of_writers=set(rows["mode"].tolist()) == {LockMode.EXCLUSIVE},
     )
 
 

@@ -172,6 +172,7 @@ def iterates_and_writes(case: Case) -> Verdict:
 
 def blocking_checkpoint(case: Case) -> Verdict:
     """C21: the writer in the way held CKPT as well, and was itself denied a read mark."""
+    denied = _denied_marks(case)
     return case.verdict(
         C21,
         (
@@ -179,21 +180,29 @@ def blocking_checkpoint(case: Case) -> Verdict:
             for victim in case.victims
             if case.waited(victim)
             and victim.wanted is Slot.WAL_WRITE
-            and _waits_for_reader(case, victim)
+            and _waits_for_reader(case, victim, denied)
         ),
     )
 
 
-def _waits_for_reader(case: Case, victim: Victim) -> bool:
+def _denied_marks(case: Case) -> dict[int, Events]:
+    """The waits of each process for a read mark, by time."""
+    waits, resources = case.analysis.waits, case.analysis.source.resources
+    slots = np.array([resource.slot for resource in resources], np.int64)
+    rows = waits.take(np.flatnonzero(np.isin(slots, READ_SLOTS)[waits["resource"]]))
+    return {
+        process: rows.take(np.flatnonzero(rows["process"] == process))
+        for process in np.unique(rows["process"]).tolist()
+    }
+
+
+def _waits_for_reader(case: Case, victim: Victim, denied: dict[int, Events]) -> bool:
     """Whether the blocker of a victim was itself denied a read mark meanwhile."""
-    waits, source = case.analysis.waits, case.analysis.source
-    hold = case.analysis.holds[victim.blocker]
-    own = waits[
-        (waits["process"] == hold["process"])
-        & (waits["began_ns"] <= victim.ended_ns)
-        & (waits["ended_ns"] >= victim.began_ns)
-    ]
-    return any(source.resources[int(row["resource"])].slot in READ_SLOTS for row in own)
+    rows = denied.get(int(case.analysis.holds["process"][victim.blocker]))
+    if rows is None:
+        return False
+    meets = (rows["began_ns"] <= victim.ended_ns) & (rows["ended_ns"] >= victim.began_ns)
+    return bool(meets.any())
 
 
 def unfinished_select(case: Case) -> Verdict:
@@ -204,7 +213,7 @@ def unfinished_select(case: Case) -> Verdict:
             victim
             for victim in case.victims
             if case.waited(victim)
-            and case.wants(victim) == (Slot.SHARED, LockMode.EXCLUSIVE)
+            and case.wants_to_commit(victim)
             and case.holds(victim.blocker) == (Slot.SHARED, LockMode.SHARED)
         ),
     )

@@ -1,17 +1,19 @@
 """What a holder did while it held a lock: its statements, its syncs, and the time of neither."""
 
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from lockscope.analysis.model import Analysis
-from lockscope.interpret.model import Cause, Events, Interpretation, Verdict
+from lockscope.interpret.model import Cause, Events, Verdict
 from lockscope.locks.modes import LockMode
 from lockscope.locks.sqlite import DATABASE_SLOTS, Slot
+from lockscope.trace.rows import runs, stable_order
 
-__all__ = ["LEFT", "Doings", "HoldStory", "story_of"]
+__all__ = ["LEFT", "Doings", "HoldStory"]
 
 LEFT: Final = (Cause.EXIT, Cause.KILLED, Cause.EXEC, Cause.TRACE_ENDED)
 """Ends of a hold that are no act of the program's on its transaction."""
@@ -31,6 +33,7 @@ class HoldStory:
         ended_ns: When it surely still lasted.
         ended_by: What ended it.
         statements: Places of the process's statements that touch it, in order of time.
+        contexts: What they are, and what took the lock, each once.
         ending: What ended it, as the SQL of the statement that was running then; empty where none
             was, or it is not known.
         in_statements_ns: How long one of them ran.
@@ -49,6 +52,7 @@ class HoldStory:
     ended_ns: int
     ended_by: Cause
     statements: tuple[int, ...]
+    contexts: frozenset[int]
     ending: str
     in_statements_ns: int
     sync_ns: int
@@ -73,125 +77,161 @@ class HoldStory:
 
 
 class Doings:
-    """What one process did, in order of time, so that the part of one hold is found at once.
-
-    Args:
-        source: What was recorded.
-        process: Its place.
-    """
-
-    def __init__(self, source: Interpretation, process: int) -> None:
-        self.source = source
-        self.process = process
-        self._statements: NDArray[np.int64] = np.flatnonzero(
-            source.statements["process"] == process
-        )
-        rows = source.statements[self._statements]
-        self._began_ns = rows["began_ns"]
-        # A statement may last beyond one that began later, in another thread.
-        self._latest_ns = np.maximum.accumulate(rows["ended_ns"])
-        self._work = source.work[source.work["process"] == process]
-        synced = np.where(self._work["sync"] == 1, self._work["duration_ns"], 0)
-        self._synced_ns = np.concatenate([[0], np.cumsum(synced)])
-        events = source.events
-        asks = (events["process"] == process) & (events["verdict"] != Verdict.RELEASED)
-        self._asked_ns = events["began_ns"][asks]
-
-    def statements(self, began: int, ended: int) -> NDArray[np.int64]:
-        """Places of the statements that touch a span."""
-        last = int(np.searchsorted(self._began_ns, ended, "right"))
-        first = int(np.searchsorted(self._latest_ns, began, "left"))
-        places = self._statements[first:last]
-        touches: NDArray[np.bool_] = self.source.statements["ended_ns"][places] >= began
-        found: NDArray[np.int64] = places[touches]
-        return found
-
-    def work(self, began: int, ended: int) -> Events:
-        """`WORK` rows that began in a span."""
-        found: Events = self._work[
-            slice(*np.searchsorted(self._work["began_ns"], [began, ended + 1]))
-        ]
-        return found
-
-    def synced_ns(self, began: int, ended: int) -> int:
-        """How long the syncs took that began in a span."""
-        first, last = np.searchsorted(self._work["began_ns"], [began, ended + 1])
-        return int(self._synced_ns[last] - self._synced_ns[first])
-
-    def last_request_ns(self, began: int, ended: int) -> int:
-        """When it last asked for a lock in a span; its beginning where it did not."""
-        at = int(np.searchsorted(self._asked_ns, ended, "left")) - 1
-        return max(began, int(self._asked_ns[at]) if at >= 0 else 0)
-
-
-def story_of(analysis: Analysis, hold: int, doings: Doings) -> HoldStory:
-    """What a holder did during a hold.
+    """What each process did, in order of time, so that the part of one hold is found at once.
 
     Args:
         analysis: The analysed trace.
-        hold: Place of the hold.
-        doings: Of its process.
     """
-    row, source = analysis.holds[hold], analysis.source
-    began, ended, asked = (int(row[name]) for name in ("began_ns", "ended_ns", "requested_ns"))
-    statements = doings.statements(asked, ended)
-    work = doings.work(asked, ended)
-    syncs = work[work["sync"] == 1]
-    written = int(work["bytes"][work["sync"] == 0].sum())
-    rows = source.statements[statements]
-    before = rows["ended_ns"] < ended
-    ending_ns = min([ended - _RELEASE_NS, *rows["began_ns"][~before].tolist()])
-    return HoldStory(
-        hold=hold,
-        process=doings.process,
-        began_ns=began,
-        ended_ns=ended,
-        ended_by=Cause(int(row["cause"])),
-        statements=tuple(statements.tolist()),
-        ending=_ending(source, rows[~before]),
-        in_statements_ns=_union(rows, began, ended),
-        sync_ns=int(syncs["duration_ns"].sum()),
-        syncs=len(syncs),
-        written_bytes=written,
-        committed=_committed(analysis, hold, written),
-        last_active_ns=max(
-            [*rows["ended_ns"][before].tolist(), doings.last_request_ns(began, ending_ns)]
-        ),
-    )
 
+    def __init__(self, analysis: Analysis) -> None:
+        self._analysis = analysis
+        source = analysis.source
+        self._statements = _ByProcess(source.statements, "ended_ns")
+        self._work = _ByProcess(source.work, "duration_ns")
+        asks = source.events["verdict"] != Verdict.RELEASED
+        self._asks = _ByProcess(source.events.take(np.flatnonzero(asks)), "ended_ns")
+        self._exclusives = _ByProcess(analysis.holds.take(_exclusive(analysis)), "ended_ns")
+        self._syncing = frozenset(source.work["process"][source.work["sync"] == 1].tolist())
+        self._synced_ns: dict[int, NDArray[np.uint64]] = {}
 
-def _ending(source: Interpretation, running: Events) -> str:
-    """The SQL of what was running when a hold ended, in capitals."""
-    contexts = [source.contexts[int(row["context"])].statement for row in running]
-    return next((statement.upper() for statement in contexts if statement), "")
-
-
-def _committed(analysis: Analysis, hold: int, written: int) -> bool:
-    row, holds = analysis.holds[hold], analysis.holds
-    resource = analysis.source.resources[int(row["resource"])]
-    if resource.slot not in DATABASE_SLOTS:
-        return written > 0
-    exclusive = [
-        place
-        for place, other in enumerate(analysis.source.resources)
-        if other.database == resource.database and other.slot == Slot.SHARED
-    ]
-    within = holds[slice(*np.searchsorted(holds["began_ns"], [row["began_ns"], row["ended_ns"]]))]
-    return bool(
-        np.any(
-            (within["process"] == row["process"])
-            & np.isin(within["resource"], exclusive)
-            & (within["mode"] == LockMode.EXCLUSIVE)
+    def story(self, hold: int) -> HoldStory:
+        """What a holder did during a hold."""
+        row, source = self._analysis.holds[hold], self._analysis.source
+        process, began, ended, asked = (
+            int(row[name]) for name in ("process", "began_ns", "ended_ns", "requested_ns")
         )
-    )
+        places = self._statements.touching(process, asked, ended)
+        rows = source.statements.take(places)
+        spans = list(zip(rows["began_ns"].tolist(), rows["ended_ns"].tolist(), strict=True))
+        contexts = rows["context"].tolist()
+        written, synced = self._worked(process, asked, ended)
+        ending_ns = min([ended - _RELEASE_NS, *(first for first, last in spans if last >= ended)])
+        return HoldStory(
+            hold=hold,
+            process=process,
+            began_ns=began,
+            ended_ns=ended,
+            ended_by=Cause(int(row["cause"])),
+            statements=tuple(places.tolist()),
+            contexts=frozenset([*contexts, int(row["context"])]),
+            ending=self._ending(
+                [context for context, span in zip(contexts, spans, strict=True) if span[1] >= ended]
+            ),
+            in_statements_ns=_union(spans, began, ended),
+            sync_ns=sum(synced),
+            syncs=len(synced),
+            written_bytes=written,
+            committed=self._committed(row, written),
+            last_active_ns=max(
+                [
+                    began,
+                    self._asks.last_before(process, ending_ns),
+                    *(last for _, last in spans if last < ended),
+                ]
+            ),
+        )
+
+    def _worked(self, process: int, began: int, ended: int) -> tuple[int, list[int]]:
+        """The bytes that a process wrote in a span, and how long each of its syncs took."""
+        rows = self._analysis.source.work.take(self._work.beginning(process, began, ended))
+        if not len(rows):
+            return 0, []
+        is_sync = rows["sync"] == 1
+        return int(rows["bytes"][~is_sync].sum()), rows["duration_ns"][is_sync].tolist()
+
+    def synced_ns(self, hold: int) -> int:
+        """How long the syncs took that began during a hold."""
+        row = self._analysis.holds[hold]
+        process = int(row["process"])
+        if process not in self._syncing:
+            return 0
+        if process not in self._synced_ns:
+            work = self._analysis.source.work.take(self._work.all(process))
+            synced = np.where(work["sync"] == 1, work["duration_ns"], np.uint64(0))
+            self._synced_ns[process] = np.concatenate([np.zeros(1, np.uint64), np.cumsum(synced)])
+        first, last = self._work.bounds(process, int(row["requested_ns"]), int(row["ended_ns"]))
+        return int(self._synced_ns[process][last] - self._synced_ns[process][first])
+
+    def _ending(self, contexts: list[int]) -> str:
+        """The SQL of what was running when a hold ended, in capitals."""
+        statements = (self._analysis.source.contexts[context].statement for context in contexts)
+        return next((statement.upper() for statement in statements if statement), "")
+
+    def _committed(self, row: np.void, written: int) -> bool:
+        resource = self._analysis.source.resources[int(row["resource"])]
+        if resource.slot not in DATABASE_SLOTS:
+            return written > 0
+        shared = int(row["resource"]) - resource.slot + Slot.SHARED
+        span = (int(row["began_ns"]), int(row["ended_ns"]) - 1)
+        exclusives = self._exclusives.beginning(int(row["process"]), *span)
+        return bool((self._exclusives.rows["resource"][exclusives] == shared).any())
 
 
-def _union(rows: Events, began: int, ended: int) -> int:
+def _exclusive(analysis: Analysis) -> NDArray[np.int64]:
+    """Places of the holds of EXCLUSIVE."""
+    slots = np.array([resource.slot for resource in analysis.source.resources], np.int64)
+    exclusive = analysis.holds["mode"] == LockMode.EXCLUSIVE
+    exclusive &= slots[analysis.holds["resource"]] == Slot.SHARED
+    return np.flatnonzero(exclusive)
+
+
+class _ByProcess:
+    """Rows by process, those of one process by time.
+
+    Columns are copied once: to search a field of many rows would copy it at each search.
+    """
+
+    def __init__(self, rows: Events, end: str) -> None:
+        self.rows = rows
+        self._order = stable_order(rows["process"])
+        process = rows["process"][self._order]
+        bounds = runs(process)
+        self._parts = dict(
+            zip(process[bounds[:-1]].tolist(), pairwise(bounds.tolist()), strict=True)
+        )
+        self._began_ns = rows["began_ns"][self._order]
+        # One may last beyond another that began later, in another thread.
+        self._ended_ns = rows[end][self._order]
+        self._latest_ns = self._ended_ns.copy()
+        for first, last in self._parts.values():
+            part = slice(first, last)
+            self._latest_ns[part] = np.maximum.accumulate(self._ended_ns[part])
+
+    def all(self, process: int) -> NDArray[np.int64]:
+        """The places of all rows of a process."""
+        first, last = self._parts.get(process, (0, 0))
+        return self._order[first:last]
+
+    def touching(self, process: int, began: int, ended: int) -> NDArray[np.int64]:
+        """The places of the rows that touch a span."""
+        first, last = self._parts.get(process, (0, 0))
+        low = first + int(self._latest_ns[first:last].searchsorted(np.uint64(began), "left"))
+        high = first + int(self._began_ns[first:last].searchsorted(np.uint64(ended), "right"))
+        return self._order[low:high][self._ended_ns[low:high] >= np.uint64(began)]
+
+    def beginning(self, process: int, began: int, ended: int) -> NDArray[np.int64]:
+        """The places of the rows that begin in a span."""
+        low, high = self.bounds(process, began, ended)
+        first, _ = self._parts.get(process, (0, 0))
+        return self._order[first + low : first + high]
+
+    def bounds(self, process: int, began: int, ended: int) -> tuple[int, int]:
+        """Of a process's rows, the first that begins in a span, and the first after it."""
+        part = self._began_ns[slice(*self._parts.get(process, (0, 0)))]
+        low = int(part.searchsorted(np.uint64(began), "left"))
+        return low, max(low, int(part.searchsorted(np.uint64(max(ended, 0)), "right")))
+
+    def last_before(self, process: int, moment: int) -> int:
+        """When the last row before a moment began; 0 for none."""
+        part = self._began_ns[slice(*self._parts.get(process, (0, 0)))]
+        at = int(part.searchsorted(np.uint64(max(moment, 0)), "left"))
+        return int(part[at - 1]) if at else 0
+
+
+def _union(spans: list[tuple[int, int]], began: int, ended: int) -> int:
     """How long at least one of some spans lasted between two moments."""
     total, until = 0, began
-    for one in rows[np.argsort(rows["began_ns"], kind="stable")]:
-        first = max(int(one["began_ns"]), until)
-        last = min(int(one["ended_ns"]), ended)
-        total += max(0, last - first)
-        until = max(until, last)
+    for first, last in sorted(spans):
+        total += max(0, min(last, ended) - max(first, until))
+        until = max(until, min(last, ended))
     return total

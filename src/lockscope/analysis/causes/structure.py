@@ -177,18 +177,14 @@ def _database(case: Case, wait: int) -> int:
 
 def exclusive_mode(case: Case) -> Verdict:
     """C27: EXCLUSIVE was kept by a connection that had asked to keep it."""
+    keeping = case.who_ran(_SETS_EXCLUSIVE)
     return case.verdict(
         C27,
         (
             victim
             for victim in case.victims
-            if case.waited(victim) and case.holds_to_write(victim.blocker) and _keeps(case, victim)
+            if case.waited(victim)
+            and case.holds_to_write(victim.blocker)
+            and int(case.analysis.holds["process"][victim.blocker]) in keeping
         ),
     )
-
-
-def _keeps(case: Case, victim: Victim) -> bool:
-    statements = case.analysis.source.statements
-    process = int(case.analysis.holds["process"][victim.blocker])
-    contexts = set(statements["context"][statements["process"] == process].tolist())
-    return any(_SETS_EXCLUSIVE.match(case.statement(context)) for context in contexts)

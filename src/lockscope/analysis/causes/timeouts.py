@@ -1,14 +1,13 @@
 """Group A: the wait ended in a timeout, or was long, because of one hold."""
 
 import re
+from bisect import bisect_left, bisect_right
 from typing import Final
 
 from lockscope.analysis.causes.case import Case, Facts
 from lockscope.analysis.causes.model import Cause, Verdict
 from lockscope.analysis.causes.stories import LEFT, HoldStory
 from lockscope.analysis.causes.victims import Victim
-from lockscope.locks.modes import LockMode
-from lockscope.locks.sqlite import Slot
 
 __all__ = ["failed_commit", "leaked_transaction", "long_transaction", "maintenance"]
 
@@ -80,33 +79,39 @@ def maintenance(case: Case) -> Verdict:
 
 def failed_commit(case: Case) -> Verdict:
     """C04: the blocker's transaction went on after a COMMIT of it had been refused."""
-    stuck = {
-        victim.blocker: failed
+    failed: dict[int, list[Victim]] = {}
+    for victim in case.victims:
+        if victim.code == _BUSY and victim.wait >= 0 and case.wants_to_commit(victim):
+            failed.setdefault(victim.process, []).append(victim)
+    holders = case.analysis.holds["process"]
+    blockers = {
+        victim.blocker
         for victim in case.victims
-        if case.waited(victim) and (failed := _failed_commit(case, victim.blocker)) is not None
+        if failed and case.waited(victim) and int(holders[victim.blocker]) in failed
+    }
+    stuck = {
+        hold: commit
+        for hold in blockers
+        if (commit := _failed_commit(case.story(hold), failed)) is not None
     }
     # The COMMIT that failed is a part of the same story.
-    return case.verdict(
-        C04,
-        (victim for victim in case.victims if victim.blocker in stuck or victim in stuck.values()),
-    )
+    commits = set(stuck.values())
+    return case.verdict(C04, (v for v in case.victims if v.blocker in stuck or v in commits))
 
 
-def _failed_commit(case: Case, hold: int) -> Victim | None:
+def _failed_commit(story: HoldStory, failed: dict[int, list[Victim]]) -> Victim | None:
     """The COMMIT that failed during a hold which outlasted it; None where there is none."""
-    story = case.story(hold)
+    commits = failed[story.process]
     if story.ending.startswith(_REPEATED):
         return None
+    first = bisect_left(commits, story.began_ns, key=lambda commit: commit.began_ns)
+    last = bisect_right(commits, story.ended_ns, key=lambda commit: commit.began_ns)
     return next(
         (
-            other
-            for other in case.victims
-            if other.process == story.process
-            and other.code == _BUSY
-            and other.wait >= 0
-            and case.wants(other) == (Slot.SHARED, LockMode.EXCLUSIVE)
-            and story.began_ns <= other.ended_ns < story.ended_ns
-            and not story.acts_after(other.returned_ns)
+            commit
+            for commit in commits[max(0, first - 1) : last]
+            if story.began_ns <= commit.ended_ns < story.ended_ns
+            and not story.acts_after(commit.returned_ns)
         ),
         None,
     )
