@@ -5,6 +5,9 @@ real program and why, share the database well. The command line is `lockscope`;
 `docs/architecture.md` is the plan of the house.
 
 `who` and `explain` are for programs: they tell who holds a database's locks at this moment.
+
+PYTEST_DONT_REWRITE: else pytest, which knows us as a plugin, would warn where a program imports
+this before it starts pytest.
 """
 
 from os import fspath

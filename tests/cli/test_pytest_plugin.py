@@ -282,6 +282,13 @@ def test_a_wrong_marker_runs_no_test(tmp_path: Path, marker: str, sentence: str)
     assert f"test_app.py::test_it: lock_budget: {sentence}" in done.stdout + done.stderr
 
 
+def test_a_program_that_imports_lockscope_first_is_not_warned(tmp_path: Path) -> None:
+    # Where lockscope is installed from a wheel: an editable install names no module to pytest.
+    suite(tmp_path, "def test_it(): pass")
+    program = "import lockscope, pytest, sys; sys.exit(pytest.main(['-W', 'error']))"
+    assert session(tmp_path, python=("-W", "error", "-c", program)).returncode == 0
+
+
 @needs_recorder
 def test_an_occupied_folder_is_left_alone(tmp_path: Path) -> None:
     done = session(suite(tmp_path), "--lockscope", "--lockscope-trace", ".")
