@@ -18,7 +18,7 @@ import subprocess
 import sys
 import tempfile
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -71,6 +71,26 @@ class Play:
 
 def main() -> int:
     """Run all of it; gives the exit status."""
+    arguments = _arguments()
+    rows = [Row(exhibit) for exhibit in EXHIBITS if is_wanted(exhibit, arguments.only)]
+    shown = [row for row in rows if not lacking(row.exhibit)]
+    loads = [
+        loaded for loaded in (False, True) if not (arguments.quiet if loaded else arguments.load)
+    ]
+    done = Counter[bool]()
+    for loaded in loads:
+        with busy(loaded):
+            for number in range(1, arguments.runs + 1):
+                run(shown, number, arguments.keep, loaded=loaded)
+                done[loaded] += 1
+                if arguments.write:  # what was seen so far: all of it takes hours
+                    arguments.write.write_text(page(shown, done), encoding="utf-8")
+    print("\n".join(table(shown, done.total())))
+    tell_wrong(shown, [row for row in rows if row not in shown])
+    return 1 if any(row.wrong for row in shown) else 0
+
+
+def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--runs", type=int, default=20, help="of each form, with and without load")
     parser.add_argument("--only", default="", help="causes, or names as zoo/C12/django")
@@ -79,21 +99,7 @@ def main() -> int:
     only.add_argument("--quiet", action="store_true", help="only without them")
     parser.add_argument("--keep", type=Path, help="keep the traces that lie off the diagonal here")
     parser.add_argument("--write", type=Path, help="write the matrix as a page")
-    arguments = parser.parse_args()
-    rows = [Row(exhibit) for exhibit in EXHIBITS if is_wanted(exhibit, arguments.only)]
-    shown = [row for row in rows if not lacking(row.exhibit)]
-    loads = [
-        loaded for loaded in (False, True) if not (arguments.quiet if loaded else arguments.load)
-    ]
-    for loaded in loads:
-        with busy(loaded):
-            run(shown, arguments.runs, arguments.keep, loaded=loaded)
-    runs = arguments.runs * len(loads)
-    print("\n".join(table(shown, runs)))
-    tell_wrong(shown, [row for row in rows if row not in shown])
-    if arguments.write:
-        arguments.write.write_text(page(shown, runs, loads), encoding="utf-8")
-    return 1 if any(row.wrong for row in shown) else 0
+    return parser.parse_args()
 
 
 def is_wanted(exhibit: Exhibit, only: str) -> bool:
@@ -114,21 +120,16 @@ def busy(loaded: bool) -> Iterator[None]:  # noqa: FBT001 - whether there is any
             process.wait()
 
 
-def run(rows: Sequence[Row], runs: int, keep: Path | None, *, loaded: bool) -> None:
-    """Play each exhibit so many times in both forms; they take turns."""
-    plays = [
-        Play(number, loaded, cured) for number in range(1, runs + 1) for cured in (False, True)
-    ]
-    for done, play in enumerate(plays):
-        for place, row in enumerate(rows):
-            left = f"{done * len(rows) + place + 1}/{len(plays) * len(rows)}"
-            if sys.stderr.isatty():
-                print(f"\r\033[K{left} {row.exhibit.name} {play.name}", end="", file=sys.stderr)
-            judge(row, play, keep)
-        if not sys.stderr.isatty():
-            print(f"{left} {play.name}", file=sys.stderr)
-    if sys.stderr.isatty():
-        print("\r\033[K", end="", file=sys.stderr)
+def run(rows: Sequence[Row], number: int, keep: Path | None, *, loaded: bool) -> None:
+    """Play each exhibit once in both forms."""
+    plays = [(row, Play(number, loaded, cured)) for cured in (False, True) for row in rows]
+    for place, (row, play) in enumerate(plays):
+        if sys.stderr.isatty():
+            left = f"{place + 1}/{len(plays)} {row.exhibit.name} {play.name}"
+            print(f"\r\033[K{left}", end="", file=sys.stderr)
+        judge(row, play, keep)
+    begin = "\r\033[K" if sys.stderr.isatty() else ""
+    print(f"{begin}round {number}, {'loaded' if loaded else 'quiet'}: done", file=sys.stderr)
 
 
 def judge(row: Row, play: Play, keep: Path | None) -> None:
@@ -181,12 +182,11 @@ def tell_wrong(rows: Sequence[Row], lacked: Sequence[Row]) -> None:
         print(f"left out: {row.exhibit.name} needs {lacking(row.exhibit)}", file=sys.stderr)
 
 
-def page(rows: Sequence[Row], runs: int, loads: Sequence[bool]) -> str:
-    """The page of the documentation."""
-    each = runs // len(loads)
+def page(rows: Sequence[Row], done: Mapping[bool, int]) -> str:
+    """The page of the documentation; `done` says how often each form was played, by load."""
     ways = " and ".join(
-        f"{each} times " + ("beside two busy processes" if loaded else "without load")
-        for loaded in loads
+        f"{times} times " + ("beside two busy processes" if loaded else "without load")
+        for loaded, times in done.items()
     )
     staged = (
         "Each exhibit of the zoo (`lockscope run --list`) makes one cause on purpose. Each was "
@@ -194,13 +194,13 @@ def page(rows: Sequence[Row], runs: int, loads: Sequence[bool]) -> str:
         "number how often. The last column is what was found in the cured form."
     )
     when = (
-        f"`python tests/zoo/confusion_matrix.py --runs {each}` on "
+        f"`python tests/zoo/confusion_matrix.py --runs {max(done.values())}` on "
         f"{datetime.now(UTC):%d %B %Y}: Linux, {os.cpu_count()} {platform.machine()} cores "
         "shared with other work, "
         f"Python {platform.python_version()}, SQLite {sqlite3.sqlite_version}."
     )
     title = "# Which cause is found, and which is not"
-    lines = [title, "", staged, "", when, "", *table(rows, runs), ""]
+    lines = [title, "", staged, "", when, "", *table(rows, sum(done.values())), ""]
     wrong = [f"- {line}" for row in rows for line in row.wrong]
     return "\n".join([*lines, *(["Off the diagonal:", "", *wrong, ""] if wrong else [])])
 

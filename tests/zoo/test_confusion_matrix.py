@@ -24,7 +24,7 @@ def test_a_row_is_what_was_staged_and_a_column_what_was_found() -> None:
     cells = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines[2:4]]
     assert cells == [["zoo/C12", "3", "", "1", "none 4"], ["zoo/C13", "", "4", "", "C02 1"]]
     assert lines[-1] == "14 of 16 runs lie on the diagonal."
-    assert "- zoo/C13 (cured): C02" in page(rows, 4, [False, True]).splitlines()
+    assert "- zoo/C13 (cured): C02" in page(rows, {False: 2, True: 2}).splitlines()
 
 
 @pytest.mark.skipif(bool(missing_sentence()), reason=missing_sentence())
