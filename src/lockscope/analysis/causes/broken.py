@@ -249,6 +249,7 @@ def _died_writing(case: Case, database: int, until_ns: int) -> int | None:
     left = holds[
         (holds["resource"] == database * len(Slot) + Slot.RESERVED)
         & np.isin(holds["cause"], (EndedBy.KILLED, EndedBy.EXIT))
-        & (holds["ended_ns"] <= until_ns)
+        # An end is seen late; that another one was granted EXCLUSIVE proves it earlier.
+        & (holds["began_ns"] <= until_ns)
     ]
     return case.pid(int(left["process"][-1])) if len(left) else None
