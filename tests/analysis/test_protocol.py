@@ -36,19 +36,19 @@ def test_what_the_protocol_allows_is_no_violation(story: str) -> None:
 
 
 def test_writes_need_their_lock() -> None:
-    assert broken("0 P1 RD SHARED\n1 P1 writes") == [(Breach.WROTE, "/a.db")]
+    assert broken("0 P1 RD SHARED\n1 P1 writes") == [(Breach.WROTE, "a.db")]
     reserved = "0 P1 RD SHARED\n1 P1 WR RESERVED\n2 P1 writes"
-    assert broken(reserved) == [(Breach.WROTE, "/a.db")]
-    assert broken("0 P1 RD SHARED\n1 P1 writes -journal") == [(Breach.WROTE, "/a.db-journal")]
+    assert broken(reserved) == [(Breach.WROTE, "a.db")]
+    assert broken("0 P1 RD SHARED\n1 P1 writes -journal") == [(Breach.WROTE, "a.db-journal")]
     assert broken("0 P1 RD SHARED\n1 P1 RD WAL_READ1\n2 P1 writes -wal") == [
-        (Breach.WROTE, "/a.db-wal")
+        (Breach.WROTE, "a.db-wal")
     ]
 
 
 def test_a_write_told_by_the_unlock_that_came_before_is_allowed() -> None:
     assert broken(EXCLUSIVE + "3 P1 UN ALL\n3.5 P1 writes") == []
-    assert broken(EXCLUSIVE + "3 P1 UN ALL\n4.5 P1 writes") == [(Breach.WROTE, "/a.db")]
-    assert broken(EXCLUSIVE + "3 P1 close\n3.5 P1 writes") == [(Breach.WROTE, "/a.db")]
+    assert broken(EXCLUSIVE + "3 P1 UN ALL\n4.5 P1 writes") == [(Breach.WROTE, "a.db")]
+    assert broken(EXCLUSIVE + "3 P1 close\n3.5 P1 writes") == [(Breach.WROTE, "a.db")]
 
 
 def test_requests_beyond_shared_need_shared() -> None:
@@ -60,7 +60,7 @@ def test_requests_beyond_shared_need_shared() -> None:
 
 def test_a_journal_ends_under_a_lock() -> None:
     commit = "\n1 P1 asks a.py:1 COMMIT\n2 P1 unlink -journal\n3 P1 returned"
-    assert broken("0 P1 sleep" + commit) == [(Breach.COMMITTED, "/a.db-journal")]
+    assert broken("0 P1 sleep" + commit) == [(Breach.COMMITTED, "a.db-journal")]
     assert broken("0 P1 RD SHARED\n0.1 P1 WR RESERVED" + commit) == []
     assert broken("0 P1 unlink -journal") == []  # by nobody's statement: not SQLite itself
     assert broken("0 P1 asks a.py:1 COMMIT\n2 P1 unlink -wal\n3 P1 returned") == []

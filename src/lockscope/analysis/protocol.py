@@ -16,6 +16,7 @@ lost them, or another process took them (a connection carried over `fork`). What
 from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import Enum
+from pathlib import PurePath
 from typing import Final
 
 import numpy as np
@@ -48,7 +49,7 @@ class Breach(Enum):
 
     ESCALATED = "asked for"
     WROTE = "wrote to"
-    COMMITTED = "ended a transaction of"
+    COMMITTED = "ended a transaction by removing"
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,7 +157,7 @@ def _commits(analysis: Analysis, judged: NDArray[np.bool_]) -> Iterator[Violatio
 
 
 def _file(database: str, part: Part) -> str:
-    return database + ("" if part is Part.MAIN else f"-{part.name.lower()}")
+    return PurePath(database).name + ("" if part is Part.MAIN else f"-{part.name.lower()}")
 
 
 class _Allowed:

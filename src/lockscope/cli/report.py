@@ -2,6 +2,7 @@
 
 import argparse
 import sys
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -47,6 +48,13 @@ def configure(parser: argparse.ArgumentParser) -> None:
         help="print the page of a cause, such as C12, and read no trace",
     )
     parser.add_argument(
+        "-v",
+        "--all",
+        dest="everything",
+        action="store_true",
+        help="of each finding every occurrence, step by step (terminal; JSON has them always)",
+    )
+    parser.add_argument(
         "-o", dest="file", metavar="FILE", type=Path, help="write the answer to a file"
     )
 
@@ -62,7 +70,8 @@ def run(arguments: argparse.Namespace) -> int:
     from lockscope.trace.reader import newest_trace  # noqa: PLC0415
 
     trace, analysis = analysed(arguments.trace or newest_trace(Path.cwd()))
-    render = {"terminal": terminal.render, "json": json.render}[arguments.format]
+    told = partial(terminal.render, everything=arguments.everything)
+    render = json.render if arguments.format == "json" else told
     if arguments.file is None:
         render(trace, analysis, sys.stdout)
     else:

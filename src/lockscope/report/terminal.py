@@ -19,7 +19,9 @@ from lockscope.interpret.model import Cause, Events, Sampling, Verdict
 from lockscope.locks.modes import LockMode
 from lockscope.locks.sqlite import Slot, lock_name
 from lockscope.report.console import console_for
+from lockscope.report.findings import finding_lines
 from lockscope.report.json import ENDED_BY
+from lockscope.report.phrases import count, relative, seconds, short
 from lockscope.report.progress_bar import analysed
 from lockscope.trace.kinds import ERROR_WITHOUT_CODE
 from lockscope.trace.model import Trace
@@ -48,13 +50,20 @@ def print_report(folder: Path, out: TextIO | None) -> Analysis:
     return analysis
 
 
-def render(trace: Trace, analysis: Analysis, out: TextIO) -> None:
-    """Write the report."""
+def render(trace: Trace, analysis: Analysis, out: TextIO, *, everything: bool = False) -> None:
+    """Write the report.
+
+    Args:
+        trace: The trace.
+        analysis: Its analysis.
+        out: Where to.
+        everything: Tell of each finding every occurrence, step by step.
+    """
     console = console_for(out)
     for line in _head(trace, analysis):
         console.print(line)
     parts = (
-        _troubles(trace, analysis),
+        _troubles(trace, analysis, everything=everything),
         _holds(trace, analysis),
         _removals(trace, analysis),
         _processes(analysis),
@@ -81,18 +90,7 @@ def brief(analysis: Analysis) -> str:
     if not analysis.findings:
         return "no finding."
     causes = ", ".join(finding.cause for finding in analysis.findings)
-    return f"{_count(len(analysis.findings), 'finding')} ({causes})."
-
-
-def seconds(value: float) -> str:
-    """A duration as people read it: three significant places at most."""
-    if value == 0:
-        return "0 s"
-    if value >= 100:
-        return f"{value:,.0f} s"
-    if value >= 1:
-        return f"{value:.2f} s"
-    return f"{value * 1e3:.3g} ms" if value >= 1e-3 else f"{value * 1e6:.3g} µs"
+    return f"{count(len(analysis.findings), 'finding')} ({causes})."
 
 
 def _head(trace: Trace, analysis: Analysis) -> Iterable[str]:
@@ -105,16 +103,16 @@ def _head(trace: Trace, analysis: Analysis) -> Iterable[str]:
     )
     yield f"[bold]{escape(' '.join(trace.manifest.command))}[/]"
     yield (
-        f"{_count(sum(p.watched for p in source.processes), 'process', 'processes')} with a "
+        f"{count(sum(p.watched for p in source.processes), 'process', 'processes')} with a "
         f"database, of which {len(np.unique(source.events['process']))} locked one; {duration}, "
-        f"{_count(requests, 'hold' if sampled else 'lock request')}; {databases}"
+        f"{count(requests, 'hold' if sampled else 'lock request')}; {databases}"
     )
     if source.inferred:
         yield "[yellow]No locks were recorded: what follows is inferred from statements.[/]"
     unexplained = _unexplained(analysis)
     if unexplained:
         yield (
-            f"[yellow]{_count(unexplained, 'wait')} had nobody recorded in the way: a process "
+            f"[yellow]{count(unexplained, 'wait')} had nobody recorded in the way: a process "
             "outside this trace held the lock.[/]"
         )
     if source.sampling and sampled:
@@ -127,7 +125,7 @@ def _head(trace: Trace, analysis: Analysis) -> Iterable[str]:
 
 def _sampled_alone(sampling: Sampling) -> Iterable[str]:
     yield (
-        f"[yellow]Seen by sampling /proc/locks {_count(sampling.count, 'time')}, every "
+        f"[yellow]Seen by sampling /proc/locks {count(sampling.count, 'time')}, every "
         f"{seconds(sampling.mean_ns / 1e9)} ({seconds(sampling.longest_ns / 1e9)} at worst): a "
         "shorter hold may be missed, and times are known to that.[/]"
     )
@@ -144,32 +142,11 @@ def _unexplained(analysis: Analysis) -> int:
     return int((~explained & (analysis.waits["inside"] == 0)).sum())
 
 
-def _count(number: int, one: str, many: str | None = None) -> str:
-    return f"{number:,} {one if number == 1 else many or one + 's'}"
-
-
-def _troubles(trace: Trace, analysis: Analysis) -> Iterable[str]:
-    yield from _findings(analysis)
+def _troubles(trace: Trace, analysis: Analysis, *, everything: bool = False) -> Iterable[str]:
+    yield from finding_lines(analysis.findings, trace.manifest.folder, everything=everything)
     yield from _deadlocks(analysis)
     yield from _waits(trace, analysis)
     yield from _errors(trace, analysis)
-
-
-def _findings(analysis: Analysis) -> Iterable[str]:
-    for finding in analysis.findings:
-        yield (
-            f"\n[bold red]{finding.cause} {finding.title}[/] ({_count(finding.count, 'time')}, "
-            f"{finding.confidence}; would a longer timeout help: {finding.timeout_helps})"
-        )
-        yield f"  {escape(finding.sentence)}"
-        yield f"  [bold]Try:[/] {escape(finding.remedy)}"
-        if finding.proof:
-            yield f"  [bold]Then:[/] {escape(finding.proof)}"
-        if finding.not_this:
-            yield f"  [bold]Not this:[/] {escape(finding.not_this)}"
-    if analysis.findings:
-        cause = analysis.findings[0].cause
-        yield f"\n`lockscope report --explain {cause}` tells how to mend it, with code."
 
 
 def _deadlocks(analysis: Analysis) -> Iterable[str]:
@@ -204,7 +181,7 @@ def _waits(trace: Trace, analysis: Analysis) -> Iterable[str]:
     ends = ", ".join(f"{number:,} {WaitEnd(int(end)).title}" for end, number in counts)
     waited = int(_length(waits).sum()) / 1e9
     yield (
-        f"\n[bold]Who made whom wait[/]: {_count(len(waits), 'wait')} ({ends}), "
+        f"\n[bold]Who made whom wait[/]: {count(len(waits), 'wait')} ({ends}), "
         f"{seconds(waited)} in all, inferred from denied attempts"
     )
     groups = _groups(analysis)
@@ -259,7 +236,7 @@ def _wait_lines(trace: Trace, analysis: Analysis, group: NDArray[np.int64]) -> I
 def _seen(analysis: Analysis, pid: int) -> str:
     """What tells a process that recorded nothing from those that did."""
     process = next(p for p in analysis.source.processes if p.pid == pid)
-    command = escape(_short(process.command) or "its command could not be read")
+    command = escape(short(process.command) or "its command could not be read")
     return "" if process.recorded else f" ({command}), seen by sampling,"
 
 
@@ -273,7 +250,7 @@ def _what_became(analysis: Analysis, group: NDArray[np.int64]) -> str:
         return f"was {ended} {_lock(analysis, row)} at once{times}"
     waited = seconds(int(_length(analysis.waits[group]).sum()) / 1e9)
     many = f" in {len(group):,} waits" if len(group) > 1 else ""
-    attempts = _count(int(analysis.waits["attempts"][group].sum()), "attempt")
+    attempts = count(int(analysis.waits["attempts"][group].sum()), "attempt")
     return f"waited [bold]{waited}[/] for {_lock(analysis, row)}{many}: {ended} after {attempts}"
 
 
@@ -297,21 +274,11 @@ def _place(trace: Trace, indent: str, statement: str | None, source: str | None)
     """One line with where and what, where either is known."""
     parts = []
     if source:
-        parts.append(f"[cyan]{escape(_relative(source, trace.manifest.folder))}[/]")
+        parts.append(f"[cyan]{escape(relative(source, trace.manifest.folder))}[/]")
     if statement:
-        parts.append(escape(_short(statement)))
+        parts.append(escape(short(statement)))
     if parts:
         yield indent + "  ".join(parts)
-
-
-def _relative(source: str, folder: str, *, anywhere: bool = False) -> str:
-    here = folder.rstrip("/") + "/"
-    return source.replace(f" {here}", " ") if anywhere else source.removeprefix(here)
-
-
-def _short(statement: str, most: int = 66) -> str:
-    line = " ".join(statement.split())
-    return line if len(line) <= most else line[: most - 1] + "…"
 
 
 def _errors(trace: Trace, analysis: Analysis) -> Iterable[str]:
@@ -323,9 +290,9 @@ def _errors(trace: Trace, analysis: Analysis) -> Iterable[str]:
     )
     if alike:
         yield f"\n[bold]Errors[/] that the programs were given: {len(failed):,}"
-    for (code, message, context), count in alike.most_common(_ROWS):
+    for (code, message, context), often in alike.most_common(_ROWS):
         number = "" if code == ERROR_WITHOUT_CODE else f" (SQLite code {code})"
-        times = f", {count:,} times" if count > 1 else ""
+        times = f", {often:,} times" if often > 1 else ""
         text = escape(source.texts[message] or "an error without a message")
         yield f"\n[red]{text}[/]{number}{times}"
         yield from _place(trace, "  ", *_context(analysis, context))
@@ -341,7 +308,7 @@ def _holds(trace: Trace, analysis: Analysis) -> Iterable[str]:
     chosen = np.flatnonzero(writing)
     if not len(chosen):
         return
-    yield f"\n[bold]Longest holds[/] of a write lock, of {_count(len(chosen), 'hold')}"
+    yield f"\n[bold]Longest holds[/] of a write lock, of {count(len(chosen), 'hold')}"
     length = _length(holds)[chosen]
     longest = chosen[stable_order(-length)]
     groups = _alike(holds, ("process", "resource", "context"), longest)
@@ -353,13 +320,13 @@ def _holds(trace: Trace, analysis: Analysis) -> Iterable[str]:
 def _removals(trace: Trace, analysis: Analysis) -> Iterable[str]:
     """The files of databases that lost their names, those alike told once."""
     sentences = Counter(
-        _relative(removal_sentence(removed), trace.manifest.folder, anywhere=True)
+        relative(removal_sentence(removed), trace.manifest.folder, anywhere=True)
         for removed in find_removals(analysis)
     )
     if sentences:
         yield f"\n[bold]Files[/] that lost their names: {sentences.total():,}"
-    for sentence, count in sentences.most_common(_ROWS):
-        yield f"  {escape(sentence)}" + (f" {count:,} times." if count > 1 else "")
+    for sentence, often in sentences.most_common(_ROWS):
+        yield f"  {escape(sentence)}" + (f" {often:,} times." if often > 1 else "")
     yield from _left_out(len(sentences))
 
 
@@ -371,7 +338,7 @@ def _silent(analysis: Analysis, holds: Events, chosen: NDArray[np.int64]) -> Ite
         return
     processes = analysis.source.processes
     commands = {Path((processes[place].command.split() or ["?"])[0]).name for place in silent}
-    who = f"{_count(len(silent), 'process', 'processes')} ({escape(', '.join(sorted(commands)))})"
+    who = f"{count(len(silent), 'process', 'processes')} ({escape(', '.join(sorted(commands)))})"
     yield (
         f"\n[yellow]Which statements took the locks of {who} is not known[/]: "
         "their driver tells locks only"
@@ -424,7 +391,7 @@ def _processes(analysis: Analysis) -> Iterable[Table | str]:
             str(process.pid),
             seconds(blamed.get(place, 0.0)) if place in blamed else "-",
             seconds(waited[place] / 1e9) if waited[place] else "-",
-            escape(_short(process.command)),
+            escape(short(process.command)),
         )
     yield table
     yield from _left_out(len(ranked))

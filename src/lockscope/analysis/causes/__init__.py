@@ -19,7 +19,9 @@ from lockscope.analysis.causes import (
     surroundings,
     timeouts,
 )
+from lockscope.analysis.causes.blindness import with_gaps
 from lockscope.analysis.causes.case import Case
+from lockscope.analysis.causes.chains import with_chains
 from lockscope.analysis.causes.model import Answer, Rule, Verdict
 from lockscope.analysis.causes.sentences import finding
 from lockscope.analysis.model import Analysis, Finding
@@ -73,7 +75,7 @@ def diagnose(analysis: Analysis) -> tuple[Verdict, ...]:
     verdicts = []
     for rule in RULES:
         verdict = rule(case)
-        verdicts.append(verdict)
+        verdicts.append(with_gaps(case, with_chains(case, verdict)))
         case = case.without(verdict.victims)
     return tuple(verdicts)
 

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from lockscope.analysis.causes.lookups import Lookups
 from lockscope.analysis.causes.model import Answer, Cause, Evidence, Verdict
 from lockscope.analysis.causes.queues import Queue
-from lockscope.analysis.causes.stories import HoldStory
+from lockscope.analysis.causes.stories import Doings, HoldStory
 from lockscope.analysis.causes.victims import Victim, find_victims
 from lockscope.analysis.index import HoldIndex
 from lockscope.analysis.model import Analysis, WaitEnd
@@ -62,6 +62,11 @@ class Case:
     def story(self, hold: int) -> HoldStory:
         """What the holder did during a hold."""
         return self._lookups.story(hold)
+
+    @property
+    def doings(self) -> Doings:
+        """What each process did."""
+        return self._lookups.doings
 
     def synced_ns(self, hold: int) -> int:
         """How long the syncs took that began during a hold."""
@@ -186,6 +191,7 @@ class Case:
             holder_source=holder[2],
             facts=facts,
             records=(victim.began_ns, victim.ended_ns),
+            victim=victim,
         )
 
     def broken(self, violation: Violation, *facts: tuple[str, object]) -> Evidence:

@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from lockscope.analysis.causes.case import Case
     from lockscope.analysis.causes.victims import Victim
 
-__all__ = ["Answer", "Cause", "Evidence", "Rule", "Verdict"]
+__all__ = ["Answer", "Cause", "Evidence", "Rule", "Step", "Verdict"]
 
 
 class Answer(StrEnum):
@@ -44,6 +44,39 @@ class Cause:
 
 
 @dataclass(frozen=True, slots=True)
+class Step:
+    """One step of a victim's story.
+
+    Attributes:
+        what: Of the victim: `asked` (its statement), `waited`. Of the holder: `took` the lock,
+            meanwhile `ran` a statement, `synced` files, `slept`, or did `nothing` that is recorded;
+            then `released` it, or `left` without ending its transaction. `behind` is a process that
+            a holder waited for itself.
+        pid: Whose step it is.
+        at_s: When it began, seconds from the beginning of the recording; for what was added up,
+            when the first of it began.
+        seconds: How long it took.
+        statement: What ran.
+        source: At which `file:line`.
+        resource: What was wanted, taken or released.
+        count: How often, where that was more than once or may have been.
+        code: SQLite's extended result code.
+        ended: How the wait, or the hold, ended.
+    """
+
+    what: str
+    pid: int
+    at_s: float
+    seconds: float
+    statement: str | None = None
+    source: str | None = None
+    resource: str | None = None
+    count: int | None = None
+    code: int | None = None
+    ended: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Evidence:
     """One occurrence, as data.
 
@@ -60,6 +93,8 @@ class Evidence:
         holder_source: At which `file:line`.
         facts: What else shows the cause: names and numbers, seconds or counts as the names say.
         records: The span of records that show it: nanoseconds of the trace's clock.
+        victim: Whom it happened to, where it is a victim; of no concern outside the analysis.
+        chain: The victim's story.
     """
 
     pid: int
@@ -74,6 +109,8 @@ class Evidence:
     holder_source: str | None = None
     facts: tuple[tuple[str, object], ...] = ()
     records: tuple[int, int] = (0, 0)
+    victim: "Victim | None" = None
+    chain: tuple[Step, ...] = ()
 
     def fact(self, name: str) -> object:
         """One of the facts; None where it is not among them."""

@@ -1,15 +1,16 @@
 """Verdicts in words."""
 
 from collections.abc import Callable
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Final
 
-from lockscope.analysis.causes.model import Evidence, Verdict
+from lockscope.analysis.causes.model import Evidence, Step, Verdict
 from lockscope.analysis.model import Finding
 
 __all__ = ["finding"]
 
-_EXAMPLES: Final = 3
+_EXAMPLES: Final = 100
+"""Occurrences that a finding tells; the others are counted."""
 
 
 def finding(verdict: Verdict) -> Finding:
@@ -30,10 +31,15 @@ def finding(verdict: Verdict) -> Finding:
 
 
 def _told(one: Evidence) -> dict[str, object]:
-    told = asdict(one)
-    facts, records = dict(one.facts), told.pop("records")
-    told.pop("facts")
-    return {**told, **facts, "records_ns": list(records)}
+    told = asdict(replace(one, victim=None, chain=()))
+    for name in ("facts", "records", "victim", "chain"):
+        del told[name]
+    chain = [_step(step) for step in one.chain]
+    return {**told, **dict(one.facts), "records_ns": list(one.records), "chain": chain}
+
+
+def _step(step: Step) -> dict[str, object]:
+    return {name: value for name, value in asdict(step).items() if value is not None}
 
 
 def _sentence(verdict: Verdict) -> str:

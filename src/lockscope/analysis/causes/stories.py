@@ -13,7 +13,7 @@ from lockscope.locks.modes import LockMode
 from lockscope.locks.sqlite import DATABASE_SLOTS, Slot
 from lockscope.trace.rows import runs, stable_order
 
-__all__ = ["LEFT", "Doings", "HoldStory"]
+__all__ = ["LEFT", "Doings", "HoldStory", "union_ns"]
 
 LEFT: Final = (Cause.EXIT, Cause.KILLED, Cause.EXEC, Cause.TRACE_ENDED)
 """Ends of a hold that are no act of the program's on its transaction."""
@@ -88,6 +88,7 @@ class Doings:
         source = analysis.source
         self._statements = _ByProcess(source.statements, "ended_ns")
         self._work = _ByProcess(source.work, "duration_ns")
+        self._pauses = _ByProcess(source.pauses, "ended_ns")
         asks = source.events["verdict"] != Verdict.RELEASED
         self._asks = _ByProcess(source.events.take(np.flatnonzero(asks)), "ended_ns")
         self._exclusives = _ByProcess(analysis.holds.take(_exclusive(analysis)), "ended_ns")
@@ -117,7 +118,7 @@ class Doings:
             ending=self._ending(
                 [context for context, span in zip(contexts, spans, strict=True) if span[1] >= ended]
             ),
-            in_statements_ns=_union(spans, began, ended),
+            in_statements_ns=union_ns(spans, began, ended),
             sync_ns=sum(synced),
             syncs=len(synced),
             written_bytes=written,
@@ -130,6 +131,14 @@ class Doings:
                 ]
             ),
         )
+
+    def pauses(self, process: int, began: int, ended: int) -> Events:
+        """The sleeps of a process that touch a span."""
+        return self._analysis.source.pauses.take(self._pauses.touching(process, began, ended))
+
+    def statements(self, process: int, began: int, ended: int) -> NDArray[np.int64]:
+        """The places of a process's statements that touch a span."""
+        return self._statements.touching(process, began, ended)
 
     def _worked(self, process: int, began: int, ended: int) -> tuple[int, list[int]]:
         """The bytes that a process wrote in a span, and how long each of its syncs took."""
@@ -228,7 +237,7 @@ class _ByProcess:
         return int(part[at - 1]) if at else 0
 
 
-def _union(spans: list[tuple[int, int]], began: int, ended: int) -> int:
+def union_ns(spans: list[tuple[int, int]], began: int, ended: int) -> int:
     """How long at least one of some spans lasted between two moments."""
     total, until = 0, began
     for first, last in sorted(spans):
