@@ -219,7 +219,7 @@ CRASHED = """
 
 def test_whoever_rolls_back_for_a_dead_process_keeps_others_waiting() -> None:
     finding = only(analysed(CRASHED))
-    assert (finding.cause, finding.evidence[0]["died"]) == ("C35", 100)
+    assert (finding.cause, finding.evidence[0]["died_pid"]) == ("C35", 100)
     intends = CRASHED.replace("5   P3 RD SHARED", "5 P3 RD SHARED\n5.1 P3 WR RESERVED")
     assert "C35" not in causes(analysed(intends))
     log = "0 P4 RD SHARED\n0.1 P4 RD WAL_DMS\n0.2 P4 UN WAL_DMS\n0.3 P4 UN SHARED\n0.4 P4 exit"

@@ -240,7 +240,11 @@ def _rolled_back(case: Case, victim: Victim, unreserved: Events) -> Facts | None
         return None
     began_ns = int(own["began_ns"][0])
     died = _died_writing(case, victim.database, began_ns)
-    return None if died is None else (("died", died), ("rolled_back_s", case.seconds(began_ns)))
+    return (
+        None
+        if died is None
+        else (("died_pid", died), ("roll_back_began_s", case.seconds(began_ns)))
+    )
 
 
 def _died_writing(case: Case, database: int, until_ns: int) -> int | None:
