@@ -104,6 +104,7 @@ EXHIBITS: Final[tuple[Exhibit, ...]] = (
     Exhibit("C25", "sqlite3", "DROP TABLE while a statement still reads it", ("C25",)),
     Exhibit("C25", "c", "a cache shared by two connections", ("C25",), _C),
     Exhibit("C26", "sqlite3", "two databases attached, written in opposite order", ("C26",)),
+    Exhibit("C26", "c", "the same in C", ("C26",), _C),
     Exhibit("C27", "sqlite3", "locking_mode=EXCLUSIVE keeps everybody else out", ("C27",)),
     Exhibit("C27", "sqlalchemy", "the same, set by an engine", ("C27",), _SQLALCHEMY),
     Exhibit("C28", "sqlite3", "a program stopped inside its transaction", ("C28",)),
@@ -118,6 +119,7 @@ EXHIBITS: Final[tuple[Exhibit, ...]] = (
     Exhibit("C32", "sqlite3", "locks switched off by nolock=1", ("C32",)),
     Exhibit("C35", "sqlite3", "a transaction rolled back for a dead process", ("C35",), ("cc",)),
     Exhibit("C36", "sqlite3", "a backup is put in the place of a database in use", ("C36",)),
+    Exhibit("C36", "c", "a database deleted under a program in C", ("C36",), _C),
 )
 
 
