@@ -78,13 +78,13 @@ def main() -> int:
         loaded for loaded in (False, True) if not (arguments.quiet if loaded else arguments.load)
     ]
     done = Counter[bool]()
-    for loaded in loads:
-        with busy(loaded):
-            for number in range(1, arguments.runs + 1):
+    for number in range(1, arguments.runs + 1):
+        for loaded in loads:
+            with busy(loaded):
                 run(shown, number, arguments.keep, loaded=loaded)
-                done[loaded] += 1
-                if arguments.write:  # what was seen so far: all of it takes hours
-                    arguments.write.write_text(page(shown, done), encoding="utf-8")
+            done[loaded] += 1
+        if arguments.write:  # what was seen so far: all of it takes hours
+            arguments.write.write_text(page(shown, done), encoding="utf-8")
     print("\n".join(table(shown, done.total())))
     tell_wrong(shown, [row for row in rows if row not in shown])
     return 1 if any(row.wrong for row in shown) else 0
