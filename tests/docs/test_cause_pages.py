@@ -163,5 +163,4 @@ def test_the_code_of_a_page_runs(stack: str, text: str, tmp_path: Path) -> None:
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
 def test_a_link_leads_somewhere(page: Path) -> None:
     for target in re.findall(r"\]\(([^)#]+)", page.read_text(encoding="utf-8")):
-        if target != "matrix.md":  # made by tests/zoo/confusion_matrix.py
-            assert (page.parent / target).exists(), target
+        assert (page.parent / target).exists(), target
