@@ -37,7 +37,7 @@ def broken(story: str, gates: Gates) -> dict[str, str]:
 def test_a_refused_write_breaks_what_is_about_it() -> None:
     told = broken(REFUSED, Gates(("failed", "finding", "C01", "C12", "deadlock", "unsafe", "gap")))
     assert {gate for gate, why in told.items() if why} == {"failed", "finding", "C01"}
-    assert told["failed"].startswith("1 waits ended in vain, and 1 statements")
+    assert told["failed"] == "Waits that ended in vain: 1; statements that failed for a lock: 1."
     assert told["C01"].startswith("C01 no busy timeout: ")
 
 

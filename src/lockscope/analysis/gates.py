@@ -91,7 +91,7 @@ def _failed(analysis: Analysis) -> tuple[str, ...]:
     waits = int(in_vain.sum())
     if not waits and not errors:
         return ()
-    return (f"{waits} waits ended in vain, and {errors} statements failed for a lock.",)
+    return (f"Waits that ended in vain: {waits}; statements that failed for a lock: {errors}.",)
 
 
 def _writing(analysis: Analysis) -> Events:
