@@ -156,7 +156,8 @@ def test_a_failing_tests_report_tells_who_held_what(tmp_path: Path) -> None:
     assert " lockscope ---" not in section(done.stdout, "test_fails_for_its_own_reasons")
     swallowed = section(done.stdout, "test_swallows")
     assert "lock_budget is broken:\n  C01: C01 no busy timeout: " in swallowed
-    assert "failed: 1 waits" in section(done.stdout, "ERROR at teardown of test_tear_down")
+    torn_down = section(done.stdout, "ERROR at teardown of test_tear_down")
+    assert "failed: Waits that ended in vain: 1;" in torn_down
     [trace] = tmp_path.glob("pytest-*.trace")
     assert f"\nlockscope: {trace.name}\n" in done.stdout
     assert done.stderr.strip() == (
