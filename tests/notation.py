@@ -11,10 +11,10 @@ request names a slot of SQLite or `FIRST,LENGTH` bytes of the database; `ALL` is
 ends with `denied`, with `failed` where the system could not lock, or with `ofd` where the lock is
 the open file description's.
 Other words: `sleep` (or `sleep MS`, asked for), `sync` and `writes BYTES` (of the database),
-`writes -wal` (a page of the file with that ending), `exit`, `killed`, `exec`, `close` (of a
-descriptor of the database), `close-shm`, `unlink`, `rename`, `replace` (the database, or the file
-with the ending that follows), `fork P2`, `lost` (a record, the first), `returned CODE` (a statement
-that began with the process's last `asks LINE`).
+`writes -wal` (a page of the file with that ending), `exit`, `killed`, `exec` (or `exec failed`),
+`close` (of a descriptor of the database), `close-shm`, `unlink`, `rename`, `replace` (the
+database, or the file with the ending that follows), `fork P2`, `lost` (a record, the first),
+`returned CODE` (a statement that began with the process's last `asks LINE`).
 """
 
 import errno
@@ -98,8 +98,10 @@ class _Teller:
         file = _ENDINGS.index(of) + 1
         self._row((name, at, duration, Kind.WRITES), file=file, start=1, length=int(bytes_))
 
-    def _exec(self, name: str, at: int, duration: int) -> None:
+    def _exec(self, name: str, at: int, duration: int, result: str = "ok") -> None:
         self._row((name, at, duration, Kind.EXEC))
+        if result == "failed":
+            self._row((name, at, duration, Kind.EXEC), error=errno.ENOENT)
 
     def _fork(self, name: str, at: int, duration: int, child: str) -> None:
         forked = self.processes.setdefault(child, Process(100 + len(self.processes), began_ns=at))

@@ -137,3 +137,10 @@ def test_killed_holder_is_clipped_where_a_rival_proves_it_gone() -> None:
         """
     )
     assert [{pid for pid, _, _ in seen} for _, seen in found[:5]] == [{100}] * 3 + [{101}] * 2
+
+
+def test_an_exec_that_fails_drops_no_lock() -> None:
+    story = "0 P1 WR RESERVED\n5 P1 exec failed\n6 P1 exec failed\n9 P1 {}\n20 P1 exit"
+    for end, released in (("UN ALL", 9), ("exec", 9)):
+        [hold] = analyse(interpret(trace_of(story.format(end)))).holds
+        assert (int(hold["began_ns"]), int(hold["released_ns"])) == (0, released * MS)

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from lockscope.interpret.execs import succeeded
 from lockscope.interpret.model import BY_DESCRIPTION, EVENT, Cause, Events, Verdict
 from lockscope.trace.kinds import Kind, Mode
 from lockscope.trace.model import Gap, Trace
@@ -76,8 +77,7 @@ class _Story:
         changes = np.flatnonzero(events["verdict"] != Verdict.DENIED)
         process, resource = events["process"][changes], events["resource"][changes]
         self._rows = {pair: changes[(process == pair[0]) & (resource == pair[1])] for pair in pairs}
-        execs = trace.of_kind(Kind.EXEC)
-        self._execs = execs[execs["error"] == 0]
+        self._execs = succeeded(trace)
 
     def shares(self) -> Iterator[_Share]:
         """The locks that were held at each fork."""

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from lockscope.interpret.descriptions import with_shared_descriptions
 from lockscope.interpret.descriptors import closures_of, removals_of, without_foreign_closes
+from lockscope.interpret.execs import succeeded
 from lockscope.interpret.files import DatabaseFiles, database_files
 from lockscope.interpret.model import (
     ANOTHER,
@@ -250,8 +251,7 @@ def _ends(known: list[Events], trace: Trace, files: DatabaseFiles) -> Events:
         touched[of, events["resource"]] = True
         np.maximum.at(last_ns, of, events["ended_ns"].copy())
     rows: list[tuple[object, ...]] = []
-    execs = trace.of_kind(Kind.EXEC)
-    for record in execs[execs["error"] == 0]:
+    for record in succeeded(trace):
         rows += _releases(int(record["began_ns"]), int(record["process"]), touched, Cause.EXEC)
     for place, process in enumerate(trace.processes):
         if process.blind_ns:
