@@ -27,7 +27,15 @@ def shell(
 
 
 @pytest.mark.parametrize(
-    "words", ["check", "check --json", "--help", "run -o r", "run -o r --json"]
+    "words",
+    [
+        "check",
+        "check --json",
+        "--help",
+        "run -o r",
+        "run -o r --json",
+        "run -o r --records 9 --json",
+    ],
 )
 @pytest.mark.parametrize(("stream", "why"), [(">/dev/full", "No space left"), (">&-", "Bad file")])
 def test_an_answer_that_cannot_be_written_is_told(

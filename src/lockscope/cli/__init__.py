@@ -43,6 +43,11 @@ exit status:
 """
 
 
+_UNWRITTEN: Final = (errno.EBADF, errno.ENOSPC, errno.EIO, errno.EFBIG, errno.EDQUOT)
+"""What a write to a closed, full or broken standard output fails with: `write(2)`. Errors about a
+file of its own name it."""
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     """Run lockscope.
 
@@ -73,6 +78,9 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _refusal(error: OSError) -> str:
     unwritten = let_go_of_output()
+    # A long answer is written past the buffer: nothing of it is left to be tried again.
+    if unwritten is None and error.filename is None and error.errno in _UNWRITTEN:
+        unwritten = error
     if unwritten is not None:
         return f"The answer cannot be written to standard output: {unwritten.strerror}."
     advice = "; allow more with ulimit -n" if error.errno == errno.EMFILE else ""
